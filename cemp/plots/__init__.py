@@ -1,0 +1,1 @@
+"""Drawing functions: arrays in, figures out; they know nothing of files."""

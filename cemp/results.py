@@ -1,0 +1,103 @@
+"""Numbers and tables on their way from a notebook to the paper, by machine only."""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+
+from cemp.atomic import atomic_path
+from cemp.errors import BadInputError
+
+
+@dataclass(frozen=True)
+class Value:
+    """One result of the paper.
+
+    Parameters
+    ----------
+    value : float or int or str
+        The number itself, unrounded (or a text that the run decides).
+    fmt : str
+        Format specification used in the paper, e.g. ``".2f"`` or ``",d"``.
+    what : str
+        What it is, with its unit: becomes a comment in the TeX file.
+    headline : bool
+        Whether the receipt shows it and ``make verify`` compares it.
+    """
+
+    value: float | int | str
+    fmt: str = ""
+    what: str = ""
+    headline: bool = False
+
+    @property
+    def text(self):
+        """The value as the paper prints it; a hyphen becomes a minus sign."""
+        text = format(self.value, self.fmt)
+        if isinstance(self.value, str):
+            return text
+        return text.replace(",", "{,}").replace("-", r"\ensuremath{-}").replace("nan", r"\nodata")
+
+
+def write_values(stage, values, paths):
+    r"""Write a notebook's results as JSON and as LaTeX macros.
+
+    Parameters
+    ----------
+    stage : str
+        The notebook, e.g. ``"04_evaluation"``.
+    values : dict of str to Value
+        Macro name (letters only, unique in the paper) to its value.
+    paths : cemp.paths.Paths
+        The profile; ``values/<stage>.json`` and ``.tex`` are written.
+
+    Raises
+    ------
+    BadInputError
+        If a name cannot be a TeX macro.
+    """
+    for name in values:
+        if not re.fullmatch(r"[A-Za-z]+", name):
+            raise BadInputError(f"'{name}' cannot be a TeX macro: use letters only")
+    folder = paths.published("values")
+    with atomic_path(folder / f"{stage}.json") as path:
+        path.write_text(json.dumps({k: asdict(v) for k, v in values.items()}, indent=1) + "\n")
+    lines = [f"% written by notebooks/{stage}.ipynb, profile {paths.profile}; do not edit"]
+    lines += [f"\\newcommand{{\\{k}}}{{{v.text}}}% {v.what}" for k, v in values.items()]
+    with atomic_path(folder / f"{stage}.tex") as path:
+        path.write_text("\n".join(lines) + "\n")
+
+
+def read_values(paths):
+    """Read the results of all notebooks.
+
+    Parameters
+    ----------
+    paths : cemp.paths.Paths
+        The profile.
+
+    Returns
+    -------
+    dict of str to Value
+        Values by macro name.
+    """
+    values = {}
+    for path in sorted(paths.published("values").glob("*.json")):
+        values.update({k: Value(**v) for k, v in json.loads(path.read_text()).items()})
+    return values
+
+
+def write_table(name, rows, paths):
+    r"""Write the body of a paper table.
+
+    Parameters
+    ----------
+    name : str
+        Table name, e.g. ``"04_metrics"``; ``tables/<name>.tex`` is written.
+    rows : list of sequence of str
+        Cells in TeX, one sequence a row; they go between ``\startdata`` and ``\enddata``.
+    paths : cemp.paths.Paths
+        The profile.
+    """
+    body = " \\\\\n".join(" & ".join(str(cell) for cell in row) for row in rows)
+    with atomic_path(paths.published("tables") / f"{name}.tex") as path:
+        path.write_text(f"% written by the notebooks, profile {paths.profile}; do not edit\n{body}\n")
