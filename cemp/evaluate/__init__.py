@@ -1,0 +1,1 @@
+"""How good the labels are, against what, and where in wavelength they come from."""

@@ -1,0 +1,133 @@
+"""Where in wavelength a network looks: input gradients and occlusion, with a control.
+
+Inputs are those of the network, shape ``(n, 2, n_pix)``: flux minus 1 with bad pixels 0, and
+the mask of good pixels. Any module that maps them to ``(n, n_label)`` can be asked. Channel
+attention is no answer: a channel there is a filter, not a wavelength.
+"""
+
+import copy
+
+import numpy as np
+import torch
+
+
+def input_gradients(model, inputs, label, batch=64):
+    """Differentiate one output with respect to the flux of every pixel.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        In its units of output; multiply by the label's scale for physical ones.
+    inputs : torch.Tensor, shape (n, 2, n_pix)
+    label : int
+        Column of the output.
+    batch : int
+        Spectra at a time: bounds the memory.
+
+    Returns
+    -------
+    ndarray, shape (n, n_pix)
+        Zero at bad pixels, which the network cannot see.
+    """
+    model.eval()
+    parts = []
+    # the recurrent kernels of cuDNN refuse a backward pass in evaluation mode
+    with torch.backends.cudnn.flags(enabled=False):
+        for part in inputs.split(batch):
+            x = part.detach().clone().requires_grad_(True)
+            (gradient,) = torch.autograd.grad(model(x)[:, label].sum(), x)
+            parts.append((gradient[:, 0] * part[:, 1]).cpu().numpy())
+    return np.concatenate(parts)
+
+
+@torch.no_grad()
+def outputs(model, inputs, batch=256):
+    """Run a network in evaluation mode; gives shape (n, n_label)."""
+    model.eval()
+    return np.concatenate([model(part).cpu().numpy() for part in inputs.split(batch)])
+
+
+def hide(inputs, hidden):
+    """Mark pixels as bad, as a gap in the data would be.
+
+    Parameters
+    ----------
+    inputs : torch.Tensor, shape (n, 2, n_pix)
+    hidden : array_like of bool, shape (n_pix,)
+
+    Returns
+    -------
+    torch.Tensor, shape (n, 2, n_pix)
+        A copy with both channels zero at the hidden pixels.
+    """
+    keep = torch.as_tensor(~np.asarray(hidden), dtype=inputs.dtype, device=inputs.device)
+    return inputs * keep
+
+
+def occlusion(model, inputs, label, width=50, step=25):
+    """Change of one output when a sliding window of pixels is hidden.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    inputs : torch.Tensor, shape (n, 2, n_pix)
+    label : int
+    width, step : int
+        Window and its step [pixel].
+
+    Returns
+    -------
+    centres : ndarray, shape (n_window,)
+        Pixel index of the middle of each window.
+    change : ndarray, shape (n, n_window)
+        Output with the window hidden minus output without.
+    """
+    pixel = np.arange(inputs.shape[-1])
+    starts = np.arange(0, pixel.size - width + 1, step)
+    before = outputs(model, inputs)[:, label]
+    windows = [(pixel >= start) & (pixel < start + width) for start in starts]
+    after = [outputs(model, hide(inputs, window))[:, label] for window in windows]
+    return starts + 0.5 * (width - 1), np.stack(after, axis=1) - before[:, None]
+
+
+def randomised(model, seed):
+    """Copy a network with the elements of every weight tensor shuffled.
+
+    The sanity check of Adebayo et al. (2018, NeurIPS): a map that looks the same for such a
+    network shows the spectrum or the architecture, not what was learnt.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    seed : int
+
+    Returns
+    -------
+    torch.nn.Module
+        Same architecture, same distribution of weights, no knowledge.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    control = copy.deepcopy(model).cpu()
+    with torch.no_grad():
+        for parameter in control.parameters():
+            order = torch.randperm(parameter.numel(), generator=generator)
+            parameter.copy_(parameter.flatten()[order].view_as(parameter))
+    return control.to(next(model.parameters()).device)
+
+
+def concentration(profile, inside):
+    """How much more a region holds of a profile than its share of pixels.
+
+    Parameters
+    ----------
+    profile : ndarray, shape (..., n)
+        Gradient or occlusion; its absolute value counts.
+    inside : ndarray of bool, shape (n,)
+
+    Returns
+    -------
+    ndarray, shape (...)
+        1 for a profile that does not care; 1 / (share of pixels) if all of it is inside.
+    """
+    size = np.abs(profile)
+    return size[..., inside].sum(axis=-1) / size.sum(axis=-1) / inside.mean()

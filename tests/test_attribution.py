@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+import torch
+
+from cemp.evaluate.attribution import (
+    concentration,
+    hide,
+    input_gradients,
+    occlusion,
+    outputs,
+    randomised,
+)
+
+N_PIX = 400
+
+
+class Linear(torch.nn.Module):
+    """Two labels from weighted sums of the flux channel: every attribution is known."""
+
+    def __init__(self):
+        super().__init__()
+        weights = np.zeros((2, N_PIX), np.float32)
+        weights[0] = np.linspace(-1, 1, N_PIX)
+        weights[1, 100:120] = 3.0
+        self.weights = torch.nn.Parameter(torch.as_tensor(weights))
+
+    def forward(self, x):
+        return x[:, 0] @ self.weights.T
+
+
+@pytest.fixture
+def inputs():
+    random = np.random.default_rng(1)
+    flux = torch.as_tensor(random.normal(-0.2, 0.05, (6, N_PIX)).astype(np.float32))
+    good = torch.ones(6, N_PIX)
+    good[2, 105:110] = 0
+    return torch.stack([flux * good, good], dim=1)
+
+
+def test_gradient_of_a_linear_model_is_its_weights(inputs):
+    model = Linear()
+    for label in (0, 1):
+        gradient = input_gradients(model, inputs, label, batch=4)
+        weights = model.weights[label].detach().numpy()
+        np.testing.assert_allclose(gradient[0], weights, rtol=1e-6)
+        assert (gradient[2, 105:110] == 0).all()
+
+
+def test_occlusion_of_a_linear_model_is_what_the_window_added(inputs):
+    model = Linear()
+    centres, change = occlusion(model, inputs, 1, width=20, step=10)
+    assert centres[0] == 9.5 and change.shape == (6, centres.size)
+    line = np.flatnonzero(centres == 109.5)[0]
+    expected = -3 * inputs[:, 0, 100:120].sum(dim=1).numpy()
+    np.testing.assert_allclose(change[:, line], expected, rtol=1e-5)
+    outside = np.abs(centres - 109.5) >= 20
+    np.testing.assert_allclose(change[:, outside], 0, atol=1e-5)
+
+
+def test_hidden_pixels_lose_flux_and_mask_and_leave_the_input_alone(inputs):
+    before = inputs.clone()
+    hidden = np.arange(N_PIX) < 50
+    masked = hide(inputs, hidden)
+    assert (masked[:, :, :50] == 0).all() and torch.equal(masked[:, :, 50:], inputs[:, :, 50:])
+    assert torch.equal(inputs, before)
+
+
+def test_randomised_weights_keep_their_values_and_forget_the_line(inputs):
+    model = Linear()
+    control = randomised(model, seed=3)
+    kept = [torch.sort(m.weights.flatten())[0] for m in (model, control)]
+    assert torch.equal(*kept)
+    assert not torch.equal(control.weights, model.weights)
+    assert torch.equal(control.weights, randomised(model, seed=3).weights)
+    line = (np.arange(N_PIX) >= 100) & (np.arange(N_PIX) < 120)
+    trained = concentration(input_gradients(model, inputs[:1], 1), line)
+    forgot = concentration(input_gradients(control, inputs[:1], 1), line)
+    assert trained[0] == pytest.approx(N_PIX / 20) and forgot[0] < 2
+    assert not np.allclose(outputs(control, inputs), outputs(model, inputs))
+
+
+def test_concentration_of_a_flat_profile_is_one():
+    inside = np.arange(100) < 10
+    assert concentration(-np.ones(100), inside) == pytest.approx(1)
+    assert concentration(np.where(inside, 1.0, 0.0), inside) == pytest.approx(10)
