@@ -25,11 +25,19 @@ class Paths:
     root: Path = ROOT
 
     def __post_init__(self):
-        if not (self.root / "notebooks" / "profiles" / f"{self.profile}.yaml").is_file():
+        if not self.parameters.is_file():
             raise BadInputError(
                 f"no profile '{self.profile}': notebooks/profiles/{self.profile}.yaml does not "
                 "exist; use one of the files there or write a new one"
             )
+
+    @property
+    def parameters(self):
+        """The profile's file; one that a run itself made (a seed's) lies in its build folder."""
+        made = self.build / "profile.yaml"
+        return made if made.is_file() else (
+            self.root / "notebooks" / "profiles" / f"{self.profile}.yaml"
+        )
 
     @property
     def build(self):
