@@ -27,9 +27,10 @@ class CovarianceSettings:
 
     Parameters
     ----------
-    wide : float
-        Width of the contaminating Gaussian in units of the core: literature carbon differs by
-        more than 0.5 dex in a fifth of repeated entries, which no core should be widened by.
+    wide : tuple of float
+        Smallest and largest width of the contaminating Gaussian in units of the core, between
+        which it is fitted: literature carbon differs by more than 0.5 dex in a fifth of
+        repeated entries, and no core should be widened by that.
     ridge : float
         Weight of the squared slopes in the likelihood: keeps a slope that few stars constrain
         near zero, and is negligible for hundreds of stars.
@@ -41,7 +42,7 @@ class CovarianceSettings:
         Fewest stars with a label that a fit is made with.
     """
 
-    wide: float = 5.0
+    wide: tuple = (3.0, 30.0)
     ridge: float = 4.0
     clip: float = 1.0
     floors: tuple = (10.0, 0.02, 0.02, 0.02)
@@ -102,10 +103,10 @@ def _covariance(parameters, design, floors):
 
 def _cost(theta, design, residual, known, noise, floors, settings):
     """Negative log likelihood of a core and a wide Gaussian, plus the ridge on the slopes."""
-    fraction, parameters = 0.5 / (1 + np.exp(-theta[0])), theta[1:]
+    fraction, parameters = 0.5 / (1 + np.exp(-theta[0])), theta[2:]
     core = _covariance(parameters, design, floors) + noise
     narrow = np.log(1 - fraction) + _log_gaussian(residual, core, known)
-    broad = np.log(fraction) + _log_gaussian(residual, settings.wide**2 * core, known)
+    broad = np.log(fraction) + _log_gaussian(residual, np.exp(2 * theta[1]) * core, known)
     slopes = parameters.reshape(-1, design.shape[1])[:, 1:]
     return -np.logaddexp(narrow, broad).sum() + 0.5 * settings.ridge * np.sum(slopes**2)
 
@@ -119,12 +120,12 @@ def _fit(design, residual, label_error, floors, settings):
     start[:n_label, 0] = np.log(1.48 * np.nanmedian(np.abs(residual), axis=0) + 1e-3)
     result = minimize(
         _cost,
-        np.concatenate([[-2.2], start.ravel()]),
+        np.concatenate([[-2.2, np.log(5.0)], start.ravel()]),
         args=(design, residual, known, noise, floors, settings),
         method="L-BFGS-B",
-        bounds=[(-8.0, 8.0)] + [(-12.0, 12.0)] * start.size,
+        bounds=[(-8.0, 8.0), tuple(np.log(settings.wide)), *[(-12.0, 12.0)] * start.size],
     )
-    return result.x[1:].reshape(start.shape), 0.5 / (1 + np.exp(-result.x[0]))
+    return result.x[2:].reshape(start.shape), 0.5 / (1 + np.exp(-result.x[0]))
 
 
 class ResidualCovariance:
@@ -176,7 +177,7 @@ class ResidualCovariance:
         Notes
         -----
         The likelihood of a residual r is (1 - f) N(r; 0, S + E) + f N(r; 0, w^2 (S + E)) with S
-        the model, E the label errors, w `CovarianceSettings.wide` and f < 1/2 fitted. The wide
+        the model, E the label errors, and f < 1/2 and w fitted as well. The wide
         part takes wrong labels and failed fits; errors are those of the core, S.
         """
         residual = np.asarray(residual, dtype=float)
@@ -285,8 +286,8 @@ class ResidualCovariance:
             content = json.load(stream)
         if tuple(content.get("features", ())) != FEATURES:
             raise BadInputError(f"{path} holds an error model of other features: rerun 05")
-        settings = content["settings"] | {"floors": tuple(content["settings"]["floors"])}
-        model = cls(CovarianceSettings(**settings))
+        lists = {k: tuple(v) for k, v in content["settings"].items() if isinstance(v, list)}
+        model = cls(CovarianceSettings(**content["settings"] | lists))
         model.coefficients_ = {k: np.array(v) for k, v in content["coefficients"].items()}
         model.contamination_ = content["contamination"]
         model.range_ = np.array(content["range"])

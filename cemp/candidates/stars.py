@@ -1,0 +1,99 @@
+"""From predicted labels to a table of stars: errors, classes, and repeats combined."""
+
+import numpy as np
+import pandas as pd
+
+from cemp.candidates.classes import classify, log_luminosity
+from cemp.candidates.probability import probabilities
+from cemp.constants import LABELS, SOLAR_A
+
+
+def covariance_of(table):
+    """Read the covariance of ([Fe/H], [C/H]) from a table's columns.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns e_fe_h, e_c_h, cov_fe_h_c_h.
+
+    Returns
+    -------
+    ndarray, shape (n, 2, 2)
+        [dex^2].
+    """
+    iron, carbon = table["e_fe_h"].to_numpy() ** 2, table["e_c_h"].to_numpy() ** 2
+    both = table["cov_fe_h_c_h"].to_numpy()
+    return np.stack([np.stack([iron, both], -1), np.stack([both, carbon], -1)], -2)
+
+
+def add_errors(table, model):
+    """Add the errors of the labels, from the residual covariance.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Predicted labels teff, logg, fe_h, c_h and snrg.
+    model : cemp.candidates.errors.ResidualCovariance
+        Fitted.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A copy with e_teff, e_logg, e_fe_h, e_c_h, cov_fe_h_c_h.
+    """
+    labels, snr = table[list(LABELS)].to_numpy(dtype=float), table["snrg"].to_numpy(dtype=float)
+    columns = {f"e_{name}": error for name, error in
+               zip(LABELS, model.errors(labels, snr).T, strict=True)}
+    return table.assign(**columns, cov_fe_h_c_h=model.predict(labels, snr)[:, 0, 1])
+
+
+def add_classes(table):
+    """Add [C/Fe] with its error, A(C), class probabilities and flags.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Labels with errors (`add_errors`).
+
+    Returns
+    -------
+    pandas.DataFrame
+        A copy with c_fe, e_c_fe, a_c, p_cemp, p_emp, p_vmp and the flags of
+        `cemp.candidates.classes.classify`.
+    """
+    fe_h, c_fe = table["fe_h"].to_numpy(), (table["c_h"] - table["fe_h"]).to_numpy()
+    variance = table["e_fe_h"] ** 2 + table["e_c_h"] ** 2 - 2 * table["cov_fe_h_c_h"]
+    chances = probabilities(fe_h, c_fe, covariance_of(table))
+    flags = classify(fe_h, c_fe, log_luminosity(table["teff"], table["logg"]))
+    flags = flags.set_index(table.index)
+    return table.assign(
+        c_fe=c_fe, e_c_fe=np.sqrt(variance), a_c=table["c_h"] + SOLAR_A["C"], **chances,
+        **{name: flags[name] for name in flags},
+    )
+
+
+def combine_repeats(table):
+    """Combine the spectra of a star into one row.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        One row a spectrum, with errors (`add_errors`).
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a star, in order of star_id, with n_obs. Labels are means over its spectra
+        weighted by inverse variance. Errors and all else are those of the spectrum of highest
+        S/N (lowest obsid on a tie): the spectra of one star share what the network gets wrong
+        about that star, so their errors are not independent and must not shrink as 1/sqrt(n).
+    """
+    ordered = table.sort_values(["star_id", "snrg", "obsid"], ascending=[True, False, True])
+    best = ordered.drop_duplicates("star_id").set_index("star_id")
+    best["n_obs"] = ordered.groupby("star_id").size()
+    for name in LABELS:
+        weight = (1 / ordered[f"e_{name}"] ** 2).where(ordered[name].notna(), 0.0).fillna(0.0)
+        sums = pd.DataFrame({"w": weight, "wx": weight * ordered[name].fillna(0.0)})
+        sums = sums.groupby(ordered["star_id"]).sum()
+        best[name] = sums["wx"] / sums["w"].where(sums["w"] > 0)
+    return best.reset_index()
