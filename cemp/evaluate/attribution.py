@@ -131,3 +131,36 @@ def concentration(profile, inside):
     """
     size = np.abs(profile)
     return size[..., inside].sum(axis=-1) / size.sum(axis=-1) / inside.mean()
+
+
+def profiles(model, inputs, label, width, step):
+    """Mean size of gradient and occlusion over a class of stars.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    inputs : torch.Tensor, shape (n, 2, n_pix)
+        Spectra of the class.
+    label, width, step : int
+        As for `occlusion`.
+
+    Returns
+    -------
+    gradient : ndarray, shape (n_pix,)
+    change : ndarray, shape (n_window,)
+    """
+    _, change = occlusion(model, inputs, label, width, step)
+    return (
+        np.abs(input_gradients(model, inputs, label)).mean(axis=0),
+        np.abs(change).mean(axis=0),
+    )
+
+
+def block_mean(values, size):
+    """Average neighbouring elements of the last axis, a remainder at its end left out.
+
+    >>> block_mean(np.array([1.0, 3.0, 5.0, 7.0, 100.0]), 2)
+    array([2., 6.])
+    """
+    n = values.shape[-1] // size
+    return values[..., : n * size].reshape(*values.shape[:-1], n, size).mean(axis=-1)

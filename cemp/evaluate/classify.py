@@ -3,20 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from cemp.candidates.classes import table1
 from cemp.evaluate.bootstrap import interval, star_weights
 from cemp.evaluate.scores import DEFAULT, METHODS
-
-#: CEMP of Table 1: [Fe/H] below the first [dex] and [C/Fe] above the second [dex].
-FE_H_BELOW, C_FE_ABOVE = -2.0, 0.7
-
-
-def in_corner(fe_h, c_fe):
-    """Tell the CEMP corner of Table 1, [Fe/H] < -2.0 and [C/Fe] > 0.7; False where NaN.
-
-    >>> in_corner(np.array([-2.0, -2.1, -2.1, np.nan]), np.array([1.0, 0.7, 0.71, 1.0]))
-    array([False, False,  True, False])
-    """
-    return (np.asarray(fe_h) < FE_H_BELOW) & (np.asarray(c_fe) > C_FE_ABOVE)
 
 
 def rates(predicted, true, weights):
@@ -60,12 +49,13 @@ def classification(frame, reference="true_", methods=tuple(METHODS), settings=DE
         Columns method, statistic, value, low, high, n_cemp (spectra), n_spectra, n_stars.
     """
     rows = frame.dropna(subset=[f"{reference}fe_h", f"{reference}c_fe"])
-    true = in_corner(rows[f"{reference}fe_h"], rows[f"{reference}c_fe"])
+    true = table1(rows[f"{reference}fe_h"], rows[f"{reference}c_fe"])["cemp"]
     weights, once = star_weights(rows["star_id"], settings), np.ones((1, len(rows)))
     counts = (int(true.sum()), len(rows), rows["star_id"].nunique())
     table = []
     for method in methods:
-        called = in_corner(rows[f"{METHODS[method]}fe_h"], rows[f"{METHODS[method]}c_fe"])
+        prefix = METHODS[method]
+        called = table1(rows[f"{prefix}fe_h"], rows[f"{prefix}c_fe"])["cemp"]
         draws = rates(called, true, weights)
         for name, value in rates(called, true, once).items():
             table.append((method, name, value[0], *interval(draws[name], settings), *counts))

@@ -1,0 +1,182 @@
+"""The spectra that methods are judged on, with every reference beside every prediction."""
+
+import numpy as np
+import pandas as pd
+
+from cemp.candidates.classes import table1
+from cemp.constants import LABELS
+
+#: Catalogues whose abundances reach below and beyond APOGEE's grid ([M/H] > -2.5, [C/M] < +1).
+BEYOND_APOGEE = ("subaru", "saga")
+
+
+def read_truth(folder):
+    """Read what the mock survey was made from.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        ``truth`` of a profile.
+
+    Returns
+    -------
+    pandas.DataFrame
+        obsid and true_teff ... true_c_h, true_c_fe; no rows for a real survey, which has none.
+    """
+    columns = ["obsid", *(f"true_{name}" for name in (*LABELS, "c_fe"))]
+    if not (folder / "stars.parquet").is_file():
+        return pd.DataFrame({name: pd.Series(dtype=float) for name in columns}).astype(
+            {"obsid": "int64"}
+        )
+    stars = pd.read_parquet(folder / "stars.parquet").set_index("star_key")
+    observations = pd.read_parquet(folder / "observations.parquet")
+    truth = stars[[*LABELS, "c_fe"]].add_prefix("true_").loc[observations["star_key"]]
+    return truth.reset_index(drop=True).assign(obsid=observations["obsid"].to_numpy())[columns]
+
+
+def reference_labels(labels):
+    """Prefix the adopted catalogue labels; a carbon limit is no measurement.
+
+    Parameters
+    ----------
+    labels : pandas.DataFrame
+        One row a star: star_id, source, the labels and c_h_limit.
+
+    Returns
+    -------
+    pandas.DataFrame
+        star_id, source, ref_teff ... ref_c_h, ref_c_fe; carbon is NaN where limited.
+    """
+    reference = labels[["star_id", "source", *LABELS]].copy()
+    reference.loc[labels["c_h_limit"].fillna(False).astype(bool), "c_h"] = np.nan
+    reference["c_fe"] = reference["c_h"] - reference["fe_h"]
+    return reference.rename(columns={name: f"ref_{name}" for name in (*LABELS, "c_fe")})
+
+
+def predict_labels(method, store, obsids, prefix="", chunk=1000):
+    """Predict labels for many spectra, a chunk in memory at a time.
+
+    Parameters
+    ----------
+    method : callable
+        Takes vectors (flux, ivar, good), gives labels, shape (n, 4), in physical units.
+    store : cemp.vectors.VectorStore
+    obsids : array_like of int
+        Spectra that the store holds.
+    prefix : str
+        Before the label names in the result.
+    chunk : int
+        Spectra at a time.
+
+    Returns
+    -------
+    pandas.DataFrame
+        obsid, the four labels and c_fe = c_h - fe_h.
+    """
+    obsids = np.asarray(obsids, dtype=np.int64)
+    parts = [obsids[i : i + chunk] for i in range(0, obsids.size, chunk)]
+    labels = [np.asarray(method(store.read(part)), dtype=float) for part in parts]
+    values = np.concatenate(labels) if labels else np.zeros((0, len(LABELS)))
+    frame = pd.DataFrame(values, columns=[f"{prefix}{name}" for name in LABELS])
+    frame[f"{prefix}c_fe"] = frame[f"{prefix}c_h"] - frame[f"{prefix}fe_h"]
+    frame.insert(0, "obsid", obsids)
+    return frame
+
+
+def evaluation_frame(observations, labels, truth, predictions):
+    """Join predictions, catalogue labels and truth by identifier.
+
+    Parameters
+    ----------
+    observations : pandas.DataFrame
+        obsid, star_id, fold, snrg.
+    labels : pandas.DataFrame
+        One row a labelled star.
+    truth : pandas.DataFrame
+        From `read_truth`.
+    predictions : sequence of pandas.DataFrame
+        From `predict_labels`; the first one decides the rows.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a spectrum of the first predictions, in their order.
+    """
+    frame = predictions[0].merge(
+        observations[["obsid", "star_id", "fold", "snrg"]], on="obsid", validate="one_to_one"
+    )
+    for other in (*predictions[1:], truth):
+        frame = frame.merge(other, on="obsid", how="left", validate="one_to_one")
+    return frame.merge(
+        reference_labels(labels), on="star_id", how="left", validate="many_to_one"
+    )
+
+
+def samples(frame):
+    """Name the samples that are judged, and by what.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        From `evaluation_frame`.
+
+    Returns
+    -------
+    dict of str to (pandas.DataFrame, str)
+        Rows and prefix of the reference: held-out APOGEE stars, held-out stars of LAMOST-Subaru
+        and SAGA, all held-out labels, the mock's truth (test and search), and its CEMP corner.
+    """
+    test = frame[(frame["fold"] == "test") & frame["ref_fe_h"].notna()]
+    known = frame[frame["fold"].isin(["test", "search"]) & frame["true_fe_h"].notna()]
+    return {
+        "apogee": (test[test["source"] == "apogee"], "ref_"),
+        "beyond": (test[test["source"].isin(BEYOND_APOGEE)], "ref_"),
+        "labels": (test, "ref_"),
+        "truth": (known, "true_"),
+        "corner": (known[table1(known["true_fe_h"], known["true_c_fe"])["cemp"]], "true_"),
+    }
+
+
+#: Middle of the CEMP giants and the distance in each label that counts as one [K, dex].
+CEMP_GIANT = {"teff": (4900.0, 200.0), "logg": (2.0, 0.5), "fe_h": (-2.6, 0.2), "c_fe": (1.6, 0.3)}
+
+
+def nearest(frame, aim, n=1):
+    """Find the spectra whose predicted labels are nearest to a place in label space.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        With columns of predicted labels; rows with NaN come last.
+    aim : dict of str to (float, float)
+        Label to value and scale: the distance is the root of squared scaled differences.
+    n : int
+
+    Returns
+    -------
+    pandas.DataFrame
+        At most `n` rows, nearest first.
+    """
+    parts = [(frame[name] - value) / scale for name, (value, scale) in aim.items()]
+    distance = np.sqrt(np.sum(np.square(parts), axis=0))
+    return frame.iloc[np.argsort(distance, kind="stable")[:n]]
+
+
+def carbon_normal_twin(frame, row):
+    """Find the spectrum most like another one but for its carbon: [C/Fe] near 0.1.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Candidates with predicted labels.
+    row : pandas.Series
+        Predicted labels of the carbon-enhanced star.
+
+    Returns
+    -------
+    int
+        obsid of the twin.
+    """
+    scales = {"teff": 150.0, "logg": 0.4, "fe_h": 0.2}
+    aim = {name: (row[name], scale) for name, scale in scales.items()} | {"c_fe": (0.1, 0.2)}
+    return int(nearest(frame[frame["obsid"] != row["obsid"]], aim)["obsid"].iloc[0])
