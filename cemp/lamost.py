@@ -155,7 +155,7 @@ def _number(value):
         number = float(value)
     except (TypeError, ValueError):
         return np.nan
-    return np.nan if any(np.isclose(number, s) for s in SENTINELS) else number
+    return np.nan if any(abs(number - s) < 0.01 for s in SENTINELS) else number
 
 
 def _release(header):
