@@ -1,0 +1,188 @@
+"""The LAMOST LRS stellar catalogue, FITS(.gz) or csv, whole or in chunks."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from astropy.io import fits
+
+from cemp.catalogues.common import bad_position, blank_missing, drop_rows, gaia_ids, need_columns
+from cemp.errors import BadInputError
+
+#: Column of the survey -> column here. DR10 documents the left names; sets differ by release.
+NUMBERS = {
+    "ra": "ra", "dec": "dec", "ra_obs": "ra_obs", "dec_obs": "dec_obs", "z": "z",
+    "snru": "snru", "snrg": "snrg", "snrr": "snrr", "snri": "snri", "snrz": "snrz",
+    "mag_ps_g": "gmag", "gaia_g_mean_mag": "gaia_gmag",
+    "teff": "lasp_teff", "logg": "lasp_logg", "feh": "lasp_feh",
+}  # fmt: skip
+INTEGERS = {"obsid": "obsid", "lmjd": "lmjd", "spid": "spid", "fiberid": "fiberid"}
+TEXTS = {"class": "cls", "subclass": "subclass", "planid": "planid", "uid": "uid"}
+WANTED = {*NUMBERS, *INTEGERS, *TEXTS, "gaia_source_id"}
+NEEDED = ("obsid", "ra", "dec", "z", "snrg", "class")
+
+#: A signal-to-noise ratio of 999 marks a failed estimate, not a superb spectrum.
+SNR_FAILED = 999.0
+
+
+def _text(values):
+    """Text without padding, and without the bytes that FITS gives."""
+    values = np.asarray(values)
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf-8", "replace")
+    return np.char.strip(values.astype(str))
+
+
+def _fits_chunks(path, rows):
+    """Yield column dictionaries of a FITS table, reading (un)compressed bytes as they come."""
+    with fits.open(path, memmap=False, lazy_load_hdus=True) as hdus:
+        hdu = hdus[1]
+        dtype, header, start = hdu.columns.dtype, hdu.header.copy(), hdu.fileinfo()["datLoc"]
+    dtype = dtype.newbyteorder(">")
+    if dtype.itemsize != header["NAXIS1"]:
+        raise BadInputError(f"{path}: cannot make sense of its columns; fetch the file again")
+    names = [n for n in dtype.names if n.lower() in WANTED]
+    left = header["NAXIS2"]
+    gzipped = _is_gzip(path)
+    with gzip.open(path) if gzipped else open(path, "rb") as stream:
+        stream.seek(start)
+        while left > 0:
+            block = stream.read(min(rows, left) * dtype.itemsize)
+            data = np.frombuffer(block[: len(block) // dtype.itemsize * dtype.itemsize], dtype)
+            if data.size < min(rows, left):
+                raise BadInputError(f"{path} ends early ({left} rows missing): fetch it again")
+            left -= data.size
+            yield {n.lower(): data[n].astype(data[n].dtype.newbyteorder("=")) for n in names}
+
+
+def _is_gzip(path):
+    with open(path, "rb") as stream:
+        return stream.read(2) == b"\x1f\x8b"
+
+
+def _csv_chunks(path, rows):
+    """Yield column dictionaries of a csv, separated by a bar or a comma, with or without BOM."""
+    opener = gzip.open if _is_gzip(path) else open
+    with opener(path, "rt", encoding="utf-8-sig", errors="replace") as stream:
+        head = stream.readline()
+    separator = "|" if head.count("|") > head.count(",") else ","
+    names = {n.strip().strip('"') for n in head.split(separator)}
+    need_columns({n.lower() for n in names}, NEEDED, path, "a LAMOST LRS stellar catalogue")
+    as_text = {n: str for n in names if n.lower() in {"gaia_source_id", *TEXTS}}
+    reader = pd.read_csv(
+        path, sep=separator, encoding="utf-8-sig", chunksize=rows, dtype=as_text,
+        usecols=lambda n: n.strip().lower() in WANTED, skipinitialspace=True,
+        keep_default_na=False, na_values=["", "null", "NULL", "nan"],
+        compression="gzip" if _is_gzip(path) else None,
+    )  # fmt: skip
+    for chunk in reader:
+        yield {n.strip().lower(): chunk[n].to_numpy() for n in chunk}
+
+
+def _columns(raw, path):
+    """Rename, type and clean one chunk."""
+    need_columns(raw, NEEDED, path, "a LAMOST LRS stellar catalogue")
+    n = len(raw["obsid"])
+    out = {new: np.asarray(raw.get(old, np.full(n, -1)), float) for old, new in INTEGERS.items()}
+    out = {new: np.where(np.isfinite(v), v, -1).astype(np.int64) for new, v in out.items()}
+    out["obsid"] = np.asarray(raw["obsid"]).astype(np.int64)
+    for old, new in NUMBERS.items():
+        values = pd.to_numeric(pd.Series(raw.get(old, np.full(n, np.nan))), errors="coerce")
+        out[new] = blank_missing(values)
+    for old, new in TEXTS.items():
+        text = pd.Series(_text(raw.get(old, np.full(n, "")))).replace(
+            ["-9999", "nan", "null", "None"], ""
+        )
+        out[new] = text.astype("str")
+    frame = pd.DataFrame(out)
+    frame["gaia_source_id"] = gaia_ids(raw.get("gaia_source_id", np.zeros(n, np.int64)))
+    return frame
+
+
+def _clean(frame, counts, noted):
+    """Drop what cannot be used, blank failed signal-to-noise ratios."""
+    frame = drop_rows(frame, bad_position(frame["ra"], frame["dec"]), "no position", counts)
+    for band in "ugriz":
+        failed = frame[f"snr{band}"] >= SNR_FAILED
+        noted[f"S/N({band}) failed (999)"] = noted.get(f"S/N({band}) failed (999)", 0) + int(
+            failed.sum()
+        )
+        frame.loc[failed, f"snr{band}"] = np.nan
+    noted["redshift missing"] = noted.get("redshift missing", 0) + int(frame["z"].isna().sum())
+    not_star = frame["cls"] != "STAR"
+    noted["class is not STAR"] = noted.get("class is not STAR", 0) + int(not_star.sum())
+    return frame
+
+
+def iter_lamost(path, rows=500_000):
+    """Read the catalogue in chunks, for tables that do not fit in memory.
+
+    Parameters
+    ----------
+    path : path_like
+        ``.fits``, ``.fits.gz``, or csv separated by ``|`` or ``,`` (BOM allowed, gzip allowed).
+    rows : int
+        Rows a chunk.
+
+    Yields
+    ------
+    pandas.DataFrame
+        As `read_lamost`, with counts of this chunk only; repeated obsid are not looked for.
+
+    Raises
+    ------
+    BadInputError
+        If the file is missing, cut short, or another table.
+    """
+    path = Path(path)
+    if not path.is_file() or path.stat().st_size == 0:
+        raise BadInputError(f"{path} is missing or empty: set lamost_catalogue in the profile")
+    is_csv = path.name.lower().removesuffix(".gz").endswith((".csv", ".txt"))
+    try:
+        for raw in (_csv_chunks if is_csv else _fits_chunks)(path, rows):
+            dropped, noted = {}, {}
+            n_read = len(raw.get("obsid", ()))
+            frame = _clean(_columns(raw, path), dropped, noted)
+            frame.attrs = {"n_read": n_read, "dropped": dropped, "noted": noted}
+            yield frame
+    except (OSError, EOFError, IndexError, ValueError, KeyError) as error:
+        raise BadInputError(f"{path} cannot be read ({error}): fetch the file again") from error
+
+
+def read_lamost(path):
+    """Read the LAMOST LRS stellar catalogue.
+
+    Parameters
+    ----------
+    path : path_like
+        As for `iter_lamost`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a spectrum: obsid, lmjd, planid, spid, fiberid (-1 or "" if the table lacks
+        them), ra, dec [deg] of the input catalogue, ra_obs, dec_obs, z, snru ... snrz, cls,
+        subclass, uid, gaia_source_id (Int64), gmag, gaia_gmag and LASP's own lasp_teff [K],
+        lasp_logg, lasp_feh, which are never used as labels. ``attrs`` holds ``n_read``,
+        ``dropped`` and ``noted`` by reason.
+
+    Raises
+    ------
+    BadInputError
+        If the file is missing, empty, cut short, or another table.
+    """
+    chunks = list(iter_lamost(path))
+    if not sum(map(len, chunks)):
+        raise BadInputError(f"{path} has no usable row: check that it is the right file")
+    total = {"n_read": 0, "dropped": {}, "noted": {}}
+    for chunk in chunks:
+        total["n_read"] += chunk.attrs["n_read"]
+        for kind in ("dropped", "noted"):
+            for reason, n in chunk.attrs[kind].items():
+                total[kind][reason] = total[kind].get(reason, 0) + n
+        chunk.attrs = {}
+    frame = pd.concat(chunks, ignore_index=True)
+    frame = drop_rows(frame, frame["obsid"].duplicated(), "obsid repeated", total["dropped"])
+    frame.attrs = total
+    return frame
