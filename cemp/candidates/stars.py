@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from cemp.candidates.classes import classify, log_luminosity
+from cemp.candidates.classes import classify, log_luminosity, table1
+from cemp.candidates.errors import CovarianceSettings, ResidualCovariance
 from cemp.candidates.probability import probabilities
 from cemp.constants import LABELS, SOLAR_A
 
@@ -97,3 +98,95 @@ def combine_repeats(table):
         sums = sums.groupby(ordered["star_id"]).sum()
         best[name] = sums["wx"] / sums["w"].where(sums["w"] > 0)
     return best.reset_index()
+
+
+def held_out(predictions, labels):
+    """Join predictions of the validation and test folds to the adopted labels of their stars.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        One row a spectrum: obsid, star_id, fold, snrg, teff, logg, fe_h, c_h.
+    labels : pandas.DataFrame
+        One row a labelled star: star_id, the labels, their errors e_..., c_h_limit.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a held-out spectrum; adopted labels and their errors are called label_teff, ...,
+        label_e_c_h. A carbon limit is no label: label_c_h is NaN there. label_c_fe and
+        label_cemp (Table 1; False where carbon is unknown) are added.
+    """
+    adopted = labels.copy()
+    adopted["c_h"] = adopted["c_h"].mask(adopted["c_h_limit"].astype(bool))
+    names = [*LABELS, *(f"e_{name}" for name in LABELS)]
+    adopted = adopted.set_index("star_id")[names].add_prefix("label_")
+    rows = predictions[predictions["fold"].isin(["validation", "test"])]
+    rows = rows.join(adopted, on="star_id", how="inner").reset_index(drop=True)
+    rows["label_c_fe"] = rows["label_c_h"] - rows["label_fe_h"]
+    rows["label_cemp"] = table1(rows["label_fe_h"], rows["label_c_fe"])["cemp"]
+    return rows
+
+
+def fit_errors(held, settings=CovarianceSettings()):  # noqa: B008  (frozen)
+    """Fit the residual covariance to held-out spectra.
+
+    Parameters
+    ----------
+    held : pandas.DataFrame
+        From `held_out`.
+    settings : cemp.candidates.errors.CovarianceSettings
+
+    Returns
+    -------
+    cemp.candidates.errors.ResidualCovariance
+        Fitted to adopted minus predicted labels, the labels' own errors taken out.
+    """
+    predicted = held[list(LABELS)].to_numpy(dtype=float)
+    adopted = held[[f"label_{name}" for name in LABELS]].to_numpy(dtype=float)
+    errors = held[[f"label_e_{name}" for name in LABELS]].to_numpy(dtype=float)
+    model = ResidualCovariance(settings)
+    return model.fit(adopted - predicted, predicted, held["snrg"].to_numpy(dtype=float), errors)
+
+
+def attach_truth(stars, truth_stars, truth_observations):
+    """Join what the mock made to what was found, by spectrum.
+
+    Parameters
+    ----------
+    stars : pandas.DataFrame
+        Any table with obsid.
+    truth_stars, truth_observations : pandas.DataFrame
+        star_key, fe_h, c_fe; and obsid, star_key.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A copy with true_fe_h, true_c_fe and true_cemp: Table 1 applied to the truth, so False
+        for a contaminant that has no labels.
+    """
+    truth = truth_observations[["obsid", "star_key"]].merge(
+        truth_stars[["star_key", "fe_h", "c_fe"]], on="star_key", validate="many_to_one"
+    ).set_index("obsid")[["fe_h", "c_fe"]].add_prefix("true_")
+    joined = stars.join(truth, on="obsid")
+    joined["true_cemp"] = table1(joined["true_fe_h"], joined["true_c_fe"])["cemp"]
+    return joined
+
+
+def star_text(star):
+    """Write the caption of a candidate's spectrum.
+
+    Parameters
+    ----------
+    star : pandas.Series
+        A row of the candidate table.
+
+    Returns
+    -------
+    str
+    """
+    return (
+        f"{star['designation']}   S/N {star['snrg']:.0f}   {star['teff']:.0f} K, "
+        f"log g {star['logg']:.1f}, [Fe/H] {star['fe_h']:.2f}, [C/Fe] {star['c_fe']:.2f}, "
+        f"P {star['p_cemp']:.3f}, G band {star['gband_excess']:.0f} sigma"
+    )
