@@ -56,7 +56,7 @@ def lasp_labels(star, snr, generator):
              "alpha_m": star["alpha_fe"],
              "feh": star["fe_h"] + 0.3 * np.clip(-1.5 - star["fe_h"], 0, 1)}  # fmt: skip
     lost = (snr < LASP_SNR) | (star["fe_h"].to_numpy() < LASP_FLOOR)
-    lost |= (star["cls"] != "STAR").to_numpy()
+    lost |= (star["kind"] != "star").to_numpy()
     lost |= generator.random(len(star)) < 0.5 * (star["fe_h"].to_numpy() < -2.0)
     out = {}
     for name, error in errors.items():

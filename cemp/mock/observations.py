@@ -1,12 +1,13 @@
 """Which star went on which plate and fibre, when, and how deep: nothing here knows labels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from cemp.constants import rng
 from cemp.mock import astrometry
+from cemp.mock.population import apportion
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,10 @@ class ObservationSettings:
         Of LAMOST's field of view (5 degrees across), a little less.
     no_redshift : float
         Share of spectra whose pipeline gave no radial velocity (z = -9999).
-    extragalactic : float
-        Galaxies and quasars per star, for the class column to reject.
+    contaminants : float
+        Galaxies, quasars and A stars per star of the grid, to be rejected.
+    kinds : dict of str to float
+        Shares among them.
     """
 
     stars_per_field: int = 150
@@ -44,7 +47,8 @@ class ObservationSettings:
     snr_range: tuple = (5.0, 300.0)
     radius_deg: float = 2.3
     no_redshift: float = 0.004
-    extragalactic: float = 0.005
+    contaminants: float = 0.007
+    kinds: dict = field(default_factory=lambda: {"GALAXY": 0.55, "QSO": 0.15, "hot": 0.30})
 
 
 def draw_fields(n, settings, generator):
@@ -208,11 +212,11 @@ def spectral_type(teff, generator):
     Returns
     -------
     list of str
-        ``"F5"`` ... ``"M0"``.
+        ``"F0"`` ... ``"M2"``.
     """
     types = np.interp(-teff, [-7400, -7220, -5930, -5270, -3850, -3400], [9, 10, 20, 30, 40, 44])
     steps = np.round(types + generator.normal(0, 1.5, len(teff))).astype(int)
-    return [f"{'AFGKM'[min(s // 10, 4)]}{s % 10}" for s in np.clip(steps, 5, 42)]
+    return [f"{'AFGKM'[min(s // 10, 4)]}{s % 10}" for s in np.clip(steps, 10, 42)]
 
 
 def add_headers(observed, stars, rows, generator):
@@ -243,8 +247,10 @@ def add_headers(observed, stars, rows, generator):
     day = pd.to_datetime(observed["lmjd"] - 1 - 40587, unit="D")
     classes = stars["cls"].to_numpy()[rows]
     types = np.array(spectral_type(stars["teff"].to_numpy()[rows], generator))
+    kind = stars["kind"].to_numpy()[rows]
+    types = np.where(kind == "hot", "A1", np.where(classes == "STAR", types, "Non"))
     return observed.assign(
-        cls=classes, subclass=np.where(classes == "STAR", types, "Non"), desig=desig,
+        cls=classes, subclass=types, desig=desig,
         uid=key.map(names), gp_id=first, obsdate=day.dt.strftime("%Y-%m-%d"),
         mjd=observed["lmjd"] - 1, fibertype="Obj")  # fmt: skip
 
@@ -255,7 +261,7 @@ def observe(stars, settings=None, seed=0):
     Parameters
     ----------
     stars : pandas.DataFrame
-        From `add_extragalactic` of the population; all of its rows get a position, those with
+        From `add_contaminants` of the population; all of its rows get a position, those with
         in_lamost one to four observations.
     settings : ObservationSettings, optional
     seed : int
@@ -307,8 +313,8 @@ def input_positions(stars, generator):
     return tuple(np.round(x, 6) for x in astrometry.scatter(ra, dec, 0.08, generator))
 
 
-def add_extragalactic(stars, settings=None, seed=0):
-    """Add the galaxies and quasars among the targets.
+def add_contaminants(stars, settings=None, seed=0):
+    """Add what a survey of stars observes beside FGK stars.
 
     Parameters
     ----------
@@ -320,20 +326,20 @@ def add_extragalactic(stars, settings=None, seed=0):
     Returns
     -------
     pandas.DataFrame
-        With cls (``"STAR"``, ``"GALAXY"``, ``"QSO"``). Their group is ``contaminant``; the
-        labels only choose a spectrum to write, and the truth gives none.
+        With kind (``"star"``, ``"GALAXY"``, ``"QSO"``, ``"hot"``) and cls, the survey's class.
+        Contaminants have group ``contaminant``; their labels mean nothing, and the truth
+        gives none.
     """
     settings = settings or ObservationSettings()
-    generator = rng("extragalactic", seed)
-    n = max(3, round(settings.extragalactic * stars["in_lamost"].sum()))
+    generator = rng("contaminants", seed)
+    n = max(4, round(settings.contaminants * stars["in_lamost"].sum()))
+    kind = np.repeat(list(settings.kinds), list(apportion(n, settings.kinds).values()))
     disc = stars[(stars["component"] == "disc") & stars["in_lamost"]]
     others = disc.sample(n, random_state=generator).reset_index(drop=True)
-    jitter = generator.normal(0, 1, n)
     others = others.assign(
         star_key=[f"{key}0" for key in others["star_key"]], group="contaminant",
         component="contaminant", in_apogee=False, in_subaru=False, in_saga=False, is_cemp=False,
-        teff=others["teff"] + 5 * jitter, fe_h=others["fe_h"] - 0.01 * np.abs(jitter),
-        pmra=0.0, pmdec=0.0, gaia_source_id=0,
-        cls=np.where(generator.random(n) < 0.8, "GALAXY", "QSO"))  # fmt: skip
-    both = pd.concat([stars.assign(cls="STAR"), others], ignore_index=True)
+        pmra=0.0, pmdec=0.0, gaia_source_id=0, kind=kind,
+        cls=np.where(kind == "hot", "STAR", kind))  # fmt: skip
+    both = pd.concat([stars.assign(kind="star", cls="STAR"), others], ignore_index=True)
     return both.sample(frac=1.0, random_state=generator).reset_index(drop=True)

@@ -13,7 +13,7 @@ from cemp.constants import SEED
 from cemp.mock.apogee_table import ApogeeSettings, apogee_table, write_apogee
 from cemp.mock.grid import GRID_FILE
 from cemp.mock.lamost_catalogue import lamost_table, write_lamost
-from cemp.mock.observations import ObservationSettings, add_extragalactic, observe
+from cemp.mock.observations import ObservationSettings, add_contaminants, observe
 from cemp.mock.population import PopulationSettings, draw_population
 from cemp.mock.saga_table import saga_table, write_saga
 from cemp.mock.subaru_table import subaru_table, write_subaru
@@ -28,7 +28,7 @@ SAGA = "saga.tsv"
 #: Columns of the truth.
 STAR_TRUTH = ["star_key", "teff", "logg", "fe_h", "c_fe", "c_h", "alpha_fe", "n_fe", "is_cemp",
               "group", "component", "in_apogee", "in_subaru", "in_saga", "ra", "dec", "pmra",
-              "pmdec", "gaia_source_id", "ebv", "gmag", "cls"]  # fmt: skip
+              "pmdec", "gaia_source_id", "ebv", "gmag", "kind"]  # fmt: skip
 OBSERVATION_TRUTH = ["obsid", "star_key", "rv", "r_1800", "snr_true", "z_bad"]
 
 
@@ -88,7 +88,7 @@ def draw_survey(settings):
         As of `cemp.mock.observations.observe`.
     """
     stars = draw_population(settings.population, settings.seed)
-    stars = add_extragalactic(stars, settings.observations, settings.seed)
+    stars = add_contaminants(stars, settings.observations, settings.seed)
     return observe(stars, settings.observations, settings.seed)
 
 
@@ -118,11 +118,11 @@ def truth_tables(stars, observations):
     Returns
     -------
     stars, observations : pandas.DataFrame
-        Galaxies and quasars are there without labels.
+        Contaminants are there without labels.
     """
     seen = stars[stars["in_lamost"]].sort_values("star_key", ignore_index=True)[STAR_TRUTH].copy()
     labels = ["teff", "logg", "fe_h", "c_fe", "c_h", "alpha_fe", "n_fe"]
-    seen.loc[seen["cls"] != "STAR", labels] = float("nan")
+    seen.loc[seen["kind"] != "star", labels] = float("nan")
     observed = observations.rename(columns={"snr_g": "snr_true"})
     return seen, observed[OBSERVATION_TRUTH].sort_values("obsid", ignore_index=True)
 
