@@ -1,0 +1,268 @@
+"""From a star at rest to a spectrum as LAMOST would have delivered it.
+
+Sizes were taken from public LAMOST DR10 and DR7 spectra: throughput, ratio of the S/N in the
+arms, correlation of neighbouring pixels, share and shape of the masked pixels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import fft
+from scipy.ndimage import map_coordinates
+
+from cemp.constants import C_KMS
+from cemp.mock.emulator import FWHM_TO_SIGMA
+from cemp.mock.grid import GRID_R
+from cemp.mock.sky import SKY_LEVEL, sky_lines
+
+#: First pixel and step of the LAMOST wavelengths, log10 of vacuum Angstrom; longest spectrum.
+COEFF0, COEFF1, MAX_PIXELS, MIN_PIXELS = 3.5682, 1e-4, 3909, 3751
+
+#: Centre and width of the SDSS bands [Angstrom] over which LAMOST quotes S/N.
+SNR_BANDS = {"u": (3543, 567), "g": (4770, 1387), "r": (6231, 1373), "i": (7625, 1526),
+             "z": (9134, 950)}
+
+#: Photons detected of a flat spectrum, relative to 5250 Angstrom: median flux * ivar / wave^2 of
+#: DR10 spectra; blue arm, red arm (each as wavelength, throughput).
+BLUE_ARM = (np.array([3690, 3800, 3900, 4000, 4100, 4250, 4500, 4750, 5000, 5250, 5500, 5700,
+                      5850, 6000, 9200]),
+            np.array([.02, .06, .113, .2, .27, .4, .68, .83, .94, 1.02, 1.08, 0.9,
+                      .35, .02, .0]))
+RED_ARM = (np.array([3690, 5600, 5700, 5800, 5950, 6200, 6500, 6750, 7000, 7400, 7800, 8200, 8600,
+                     8900, 9100, 9200]),
+           np.array([.0, .02, .25, .7, 1.4, 2.1, 2.6, 3.0, 3.1, 2.9, 2.6, 2.2, 1.9,
+                     1.6, 1.4, 1.3]))
+
+
+@dataclass(frozen=True)
+class InstrumentSettings:
+    """What a mock exposure suffers.
+
+    Attributes
+    ----------
+    r_mean, r_rms, r_range : float, float, tuple of float
+        Resolving power at 5500 Angstrom: LAMOST's about 1800, differing between fibres.
+    warp : float
+        Rms of the flux calibration's smooth error in each arm; LAMOST's is some 10%.
+    join : tuple of float
+        Where the arms meet [Angstrom]: it differs between spectrographs.
+    sky_counts : float
+        Photons of sky and read noise a pixel at 5250 Angstrom, as variance: puts the sky limit
+        below S/N = 10, where it is for LAMOST's stars.
+    flat_error : float
+        Relative error of each pixel however bright the star: flat field, fibre, sky; no LAMOST
+        spectrum is better than about 600.
+    noise_link : float
+        Weight of the neighbours when noise is smoothed: 0.22 gives second differences 0.7 times
+        those of white noise, as in DR10, where pixels were resampled.
+    rv_floor : float
+        Error [km/s] of the pipeline's velocity at high S/N.
+    cosmic_rate : float
+        Mean number of cosmic rays left in a coadd.
+    """
+
+    r_mean: float = 1800.0
+    r_rms: float = 150.0
+    r_range: tuple = (1400.0, 2300.0)
+    warp: float = 0.08
+    join: tuple = (5700.0, 5900.0)
+    sky_counts: float = 60.0
+    flat_error: float = 1 / 600
+    noise_link: float = 0.22
+    rv_floor: float = 4.0
+    cosmic_rate: float = 1.5
+
+
+def resolution(wave, r_5500):
+    """Give the resolving power along a LAMOST spectrum; shape of `wave` [Angstrom].
+
+    Within an arm the width in Angstrom varies little, so R grows with wavelength; between the
+    arms it falls.
+    """
+    blue, red = (wave / 5500) ** 0.6, 0.98 * (wave / 6800) ** 0.6
+    return r_5500 * np.where(wave < 5800, blue, red)
+
+
+def broaden(flux, ln_step, r_target, r_now=GRID_R, n_nodes=7):
+    """Lower the resolving power of a spectrum on an even ln(wavelength) grid.
+
+    Parameters
+    ----------
+    flux : ndarray, shape (n,)
+    ln_step : float
+        Step in ln(wavelength).
+    r_target : ndarray, shape (n,), or float
+        Resolving power (FWHM) wanted at each pixel.
+    r_now : float
+        Resolving power of `flux`.
+    n_nodes : int
+        Constant widths computed; between them the result is linear in the variance, which for
+        seven nodes over a factor two in R errs by less than 0.3% of a line's depth.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    n = flux.size
+    variance = FWHM_TO_SIGMA**2 * (1 / np.asarray(r_target, dtype=float) ** 2 - 1 / r_now**2)
+    variance = np.broadcast_to(np.clip(variance, 0, None) / ln_step**2, n)
+    low, high = variance.min(), variance.max()
+    if high - low < 1e-9:
+        n_nodes = 1
+    nodes = np.geomspace(max(low, 1e-6), max(high, 1e-6), n_nodes)
+    # Edge values are repeated beyond the ends, so that the circular convolution does not wrap.
+    pad = 200
+    size = fft.next_fast_len(n + 2 * pad, real=True)
+    padded = np.pad(flux, (pad, size - n - pad), mode="edge")
+    k = 2 * np.pi * fft.rfftfreq(size)
+    smooth = fft.irfft(fft.rfft(padded) * np.exp(-0.5 * np.outer(nodes, k**2)), size)
+    smooth = smooth[:, pad:pad + n]
+    if n_nodes == 1:
+        return smooth[0]
+    at = np.clip(np.searchsorted(nodes, variance) - 1, 0, n_nodes - 2)
+    part = (variance - nodes[at]) / (nodes[at + 1] - nodes[at])
+    column = np.arange(n)
+    return (1 - part) * smooth[at, column] + part * smooth[at + 1, column]
+
+
+def sample(wave, flux, wave_out, rv):
+    """Read a rest-frame spectrum at observed wavelengths, by a cubic spline.
+
+    Parameters
+    ----------
+    wave, flux : ndarray, shape (n,)
+        Rest wavelengths, even in ln, and flux.
+    wave_out : ndarray, shape (m,)
+        Observed wavelengths [Angstrom].
+    rv : float
+        Radial velocity [km/s], positive if receding: light emitted at w arrives at
+        w (1 + rv/c).
+
+    Returns
+    -------
+    ndarray, shape (m,)
+    """
+    rest = np.log(wave_out / (1 + rv / C_KMS))
+    step = np.log(wave[-1] / wave[0]) / (wave.size - 1)
+    return map_coordinates(flux, [(rest - np.log(wave[0])) / step], order=3, mode="nearest")
+
+
+def pixel_grid(random):
+    """Draw a spectrum's wavelengths: (COEFF0, wavelengths [Angstrom, vacuum], float32).
+
+    Nearly all have the full length or lose a few pixels in the red; some lose more.
+    """
+    lost = random.integers(0, 10) if random.random() < 0.95 else random.integers(
+        10, MAX_PIXELS - MIN_PIXELS + 1)
+    in_blue = int(random.integers(0, lost + 1)) if random.random() < 0.1 else 0
+    coeff0 = round(COEFF0 + COEFF1 * in_blue, 4)
+    wave = 10 ** (coeff0 + COEFF1 * np.arange(MAX_PIXELS - lost))
+    return coeff0, wave
+
+
+def calibration_error(wave, join, random, settings):
+    """Error of the flux calibration: a scale and a smooth warp in each arm; shape of `wave`."""
+    x = (wave - 6400) / 2700
+    basis = np.polynomial.chebyshev.chebvander(x, 4)
+    size = settings.warp * np.array([0.6, 0.7, 0.5, 0.3, 0.2])
+    blue, red = (basis @ (size * random.normal(size=5)) for _ in range(2))
+    in_red = 1 / (1 + np.exp(-np.clip((wave - join) / 12.0, -50, 50)))
+    return np.exp((1 - in_red) * blue + in_red * red)
+
+
+def throughput(wave, join):
+    """Relative throughput of both arms about their meeting point [Angstrom]."""
+    shift = join - 5780.0
+    blue = np.interp(wave - shift * (wave > 5500), *BLUE_ARM)
+    red = np.interp(wave - shift * (wave < 6200), *RED_ARM)
+    return np.maximum(blue, red) + 1e-3
+
+
+def expected_noise(wave, flux, snr_g, join, helio, settings):
+    """Compute the standard deviation of each pixel for a wanted S/N(g).
+
+    Parameters
+    ----------
+    wave, flux : ndarray, shape (n,)
+        Observed wavelength [Angstrom] and noiseless flux.
+    snr_g : float
+        Wanted median flux over noise a pixel within the g band.
+    join, helio : float
+        Meeting point of the arms [Angstrom]; heliocentric correction [km/s].
+    settings : InstrumentSettings
+
+    Returns
+    -------
+    ndarray, shape (n,)
+
+    Notes
+    -----
+    Photons N = k * flux * wave^2 * throughput (a log-linear pixel grows with wavelength) over a
+    background B: S/N = N / sqrt(N + B). Each pixel needs its own k for the wanted S/N, and the
+    median of those is the k that brings the median S/N there, since S/N rises with k. The flat
+    field's relative error is added; the wanted photon S/N is raised accordingly.
+    """
+    through = throughput(wave, join)
+    per_flux = through * (wave / 5250) ** 2
+    rest = wave / (1 + helio / C_KMS)
+    sky = settings.sky_counts * through * (np.interp(rest, *SKY_LEVEL) + sky_lines(rest)) + 20.0
+    photons = np.clip(flux, 1e-6, None) * per_flux
+    band = in_band(wave, "g")
+    t2 = 1 / (snr_g**-2.0 - settings.flat_error**2)
+    k = np.median((t2 + np.sqrt(t2**2 + 4 * t2 * sky))[band] / (2 * photons[band]))
+    return np.hypot(np.sqrt(k * photons + sky) / (k * per_flux), settings.flat_error * flux)
+
+
+def in_band(wave, name):
+    """Pixels inside one of the `SNR_BANDS`."""
+    centre, width = SNR_BANDS[name]
+    return np.abs(wave - centre) < width / 2
+
+
+def signal_to_noise(wave, flux, ivar):
+    """Median S/N a pixel in the bands u, g, r, i, z, as the headers quote it.
+
+    On 25 DR10 spectra this gives SNRG, SNRR and SNRI to within 6%, 2% and 2%.
+    """
+    ratio = flux * np.sqrt(np.clip(ivar, 0, None))
+    out = {}
+    for name in SNR_BANDS:
+        use = in_band(wave, name) & (ivar > 0)
+        out[name] = float(np.median(ratio[use])) if use.any() else 0.0
+    return out
+
+
+def correlated_noise(n, link, random):
+    """Noise of unit variance whose neighbours are correlated by resampling; shape (n,)."""
+    white = random.normal(size=n + 2)
+    return (white[1:-1] + link * (white[:-2] + white[2:])) / np.sqrt(1 + 2 * link**2)
+
+
+def bad_pixels(wave, join, random):
+    """Draw the runs of lost pixels: True where ivar is 0; shape of `wave`.
+
+    Short runs (bad columns, 5-9 pixels) are common, the arm join and the ends are lost in some
+    spectra, and rarely a large part of an arm: 3% on average, up to half a spectrum.
+    """
+    n = wave.size
+    bad = np.zeros(n, dtype=bool)
+    for _ in range(random.poisson(2.0)):
+        first = random.integers(0, n)
+        bad[first:first + random.integers(3, 10)] = True
+    if random.random() < 0.25:
+        bad |= np.abs(wave - join) < random.uniform(3, 40)
+    if random.random() < 0.5:
+        bad[:random.integers(1, 60)] = True
+    if random.random() < 0.5:
+        bad[n - random.integers(1, 60):] = True
+    if random.random() < 0.09:
+        length = int(n * random.uniform(0.05, 0.5))
+        first = random.integers(0, n - length)
+        bad[first:first + length] = True
+    return bad
+
+
+def velocity_error(snr_g, random, settings):
+    """Error of the pipeline's velocity and its quoted sigma [km/s]: 4 at S/N 100, 20 at 5."""
+    sigma = np.hypot(settings.rv_floor, 100.0 / max(snr_g, 1.0))
+    return sigma * random.standard_t(5) * np.sqrt(3 / 5), sigma * random.uniform(0.8, 1.2)

@@ -1,0 +1,68 @@
+"""The night sky and the Earth's atmosphere, coarsely, for the mock's residuals."""
+
+import numpy as np
+
+from cemp.constants import air_to_vacuum
+
+#: Sky continuum against wavelength, relative to 5250 Angstrom.
+SKY_LEVEL = (np.array([3690.0, 4500, 5250, 6500, 7500, 9100]),
+             np.array([0.8, 0.9, 1.0, 1.1, 1.3, 1.6]))
+
+#: Sky emission lines: air wavelength [Angstrom], brightness against the sky continuum in a
+#: pixel. Positions of [O I], Na and Hg lines and of the brighter OH lines (Osterbrock et al.
+#: 1996, PASP 108, 277), rounded; brightness to a factor of about two.
+SKY_LINES = np.array([
+    (4358.3, 3), (5460.7, 3), (5577.3, 40), (5889.9, 5), (5895.9, 3), (6300.3, 20), (6363.8, 7),
+    (6498.7, 2), (6533.0, 2), (6553.6, 2), (6863.9, 3), (6923.2, 3), (6949.0, 2), (7276.4, 6),
+    (7284.4, 3), (7303.7, 4), (7316.3, 6), (7329.1, 4), (7340.9, 7), (7358.7, 4), (7369.4, 4),
+    (7392.2, 3), (7401.7, 4), (7524.1, 4), (7571.7, 4), (7712.2, 6), (7750.6, 12), (7759.0, 4),
+    (7780.4, 5), (7794.1, 14), (7808.5, 6), (7821.5, 13), (7841.3, 8), (7853.2, 8), (7870.8, 4),
+    (7890.1, 4), (7913.7, 18), (7921.1, 4), (7949.2, 5), (7964.6, 16), (7993.3, 16), (8014.1, 5),
+    (8025.8, 10), (8052.0, 4), (8062.2, 4), (8281.5, 6), (8288.6, 6), (8298.6, 6), (8310.7, 6),
+    (8344.6, 16), (8352.8, 6), (8382.4, 6), (8399.2, 20), (8415.2, 8), (8430.2, 22), (8452.2, 10),
+    (8465.4, 14), (8493.4, 8), (8504.6, 9), (8548.7, 4), (8761.4, 4), (8767.9, 8), (8778.3, 14),
+    (8790.9, 5), (8827.1, 30), (8836.1, 8), (8849.6, 12), (8867.6, 20), (8885.9, 40), (8903.1, 14),
+    (8919.6, 40), (8943.4, 20), (8957.9, 25), (8988.4, 18), (9001.6, 14), (9037.9, 12),
+    (9049.2, 14)])
+
+#: Depth of the telluric bands at R about 1800: vacuum wavelength [Angstrom], share absorbed.
+TELLURIC = (np.array([3690, 5880, 5900, 5960, 5990, 6278, 6282, 6310, 6330, 6868, 6872, 6878,
+                      6890, 6950, 6970, 7165, 7190, 7250, 7330, 7360, 7594, 7599, 7607, 7611,
+                      7630, 7700, 7715, 8130, 8170, 8230, 8320, 8350, 8930, 8960, 9050, 9110]),
+            np.array([.0, .0, .03, .02, .0, .0, .05, .03, .0, .0, .35, .22,
+                      .25, .05, .0, .0, .18, .12, .1, .0, .0, .7, .75, .5,
+                      .6, .1, .0, .0, .15, .18, .1, .0, .0, .25, .3, .3]))
+
+
+def telluric_depth(wave):
+    """Share of light that the atmosphere takes at vacuum wavelengths; shape of `wave`.
+
+    Water bands carry ripples of about 15 Angstrom, their unresolved lines at R = 1800.
+    """
+    ripple = 1 + 0.5 * np.sin(wave / 2.4) * np.sin(wave / 7.1) * (np.abs(wave - 7650) > 60)
+    return np.interp(wave, *TELLURIC) * ripple
+
+
+def sky_lines(wave, brightness=None, resolving_power=1800.0):
+    """Spectrum of the sky's emission lines.
+
+    Parameters
+    ----------
+    wave : ndarray, shape (n,)
+        Vacuum wavelength in the observatory's frame [Angstrom].
+    brightness : ndarray, shape (n_line,), optional
+        Peak of each line; those of `SKY_LINES` by default.
+    resolving_power : float
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    if brightness is None:
+        brightness = SKY_LINES[:, 1]
+    out = np.zeros_like(wave)
+    for centre, peak in zip(air_to_vacuum(SKY_LINES[:, 0]), brightness, strict=True):
+        near = slice(*np.searchsorted(wave, [centre - 12, centre + 12]))
+        out[near] += peak * np.exp(-0.5 * ((wave[near] - centre) * resolving_power * 2.3548
+                                           / centre) ** 2)
+    return out
