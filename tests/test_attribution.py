@@ -1,7 +1,11 @@
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from cemp.constants import WAVE, air_to_vacuum
 from cemp.evaluate.attribution import (
     concentration,
     hide,
@@ -10,6 +14,8 @@ from cemp.evaluate.attribution import (
     outputs,
     randomised,
 )
+from cemp.evaluate.bootstrap import BootstrapSettings
+from cemp.evaluate.hiding import carbon_bands, control_windows, hide_and_score
 
 N_PIX = 400
 
@@ -83,3 +89,34 @@ def test_concentration_of_a_flat_profile_is_one():
     inside = np.arange(100) < 10
     assert concentration(-np.ones(100), inside) == pytest.approx(1)
     assert concentration(np.where(inside, 1.0, 0.0), inside) == pytest.approx(10)
+
+
+def test_bands_hold_their_heads_and_controls_hold_no_carbon():
+    bands = carbon_bands()
+    for name, air in (("CH G", 4300.0), ("C2 4737", 4736.0), ("C2 5165", 5165.0)):
+        assert bands[name][WAVE == np.round(air_to_vacuum(air))].all(), name
+    # the Lick band is 35 Angstrom wide in air, so 35 pixels of 1 Angstrom in vacuum
+    assert bands["CH G"].sum() == 35
+    assert WAVE[bands["CH G"]][0] == np.ceil(air_to_vacuum(4281.375))
+    controls = control_windows(35, 5, seed=1)
+    assert len(controls) == 5
+    for window in controls.values():
+        assert window.sum() == 35 and not (window & bands["all carbon"]).any()
+
+
+def test_hiding_the_region_that_carries_the_label_costs_what_it_carried():
+    random = np.random.default_rng(2)
+    truth, bands = random.normal(size=60), carbon_bands()
+    flux = np.where(bands["CH G"], truth[:, None] / 35, 0)
+    vectors = SimpleNamespace(obsid=np.arange(60), flux=flux, good=np.ones(flux.shape, bool))
+    frame = pd.DataFrame({"obsid": np.arange(60), "star_id": np.arange(60), "true_c_h": truth})
+    table = hide_and_score(
+        lambda flux, good: np.repeat((flux * good).sum(axis=1)[:, None], 4, axis=1),
+        vectors, frame.assign(c_h=truth), {k: bands[k] for k in ("CH G", "CH wide", "C2 5165")},
+        settings=BootstrapSettings(n_boot=100),
+    ).set_index("region")  # fmt: skip
+    lost = np.sqrt(np.mean(truth**2))
+    assert table["increase"].to_dict() == pytest.approx(
+        {"CH G": lost, "CH wide": lost, "C2 5165": 0}, abs=1e-6
+    )
+    assert table.loc["CH G", "low"] > 0.5 * lost

@@ -18,7 +18,7 @@ SAMPLE_TEX = {
     "beyond": "Subaru and SAGA, held out",
     "labels": "all labels, held out",
     "truth": "mock truth",
-    "corner": "mock truth, CEMP",
+    "corner": "CEMP corner",
 }
 
 

@@ -124,16 +124,19 @@ def samples(frame):
     -------
     dict of str to (pandas.DataFrame, str)
         Rows and prefix of the reference: held-out APOGEE stars, held-out stars of LAMOST-Subaru
-        and SAGA, all held-out labels, the mock's truth (test and search), and its CEMP corner.
+        and SAGA, all held-out labels, the mock's truth (test and search; no rows for a real
+        survey), and the stars of the last that has rows whose reference is CEMP by Table 1.
     """
     test = frame[(frame["fold"] == "test") & frame["ref_fe_h"].notna()]
     known = frame[frame["fold"].isin(["test", "search"]) & frame["true_fe_h"].notna()]
+    best, reference = (known, "true_") if len(known) else (test, "ref_")
+    cemp = table1(best[f"{reference}fe_h"], best[f"{reference}c_fe"])["cemp"]
     return {
         "apogee": (test[test["source"] == "apogee"], "ref_"),
         "beyond": (test[test["source"].isin(BEYOND_APOGEE)], "ref_"),
         "labels": (test, "ref_"),
         "truth": (known, "true_"),
-        "corner": (known[table1(known["true_fe_h"], known["true_c_fe"])["cemp"]], "true_"),
+        "corner": (best[cemp], reference),
     }
 
 

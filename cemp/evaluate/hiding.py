@@ -1,0 +1,100 @@
+"""Which carbon features [C/H] rests on: hide one after another and see what is lost."""
+
+import numpy as np
+import pandas as pd
+
+from cemp.constants import LABELS, WAVE, air_to_vacuum, rng
+from cemp.evaluate.scores import DEFAULT, paired_difference
+
+#: Carbon features between air wavelengths [Angstrom]: the CN bands to the violet of their heads
+#: at 3883 and 4216; the CH G band as the Lick index G4300 has it (Worthey et al. 1994, ApJS 94,
+#: 687) and the wider region of the CH A-X system; the C2 Swan bands to the violet of their heads
+#: at 4737, 5165 and 5636.
+BANDS_AIR = {
+    "CN 3883": (3850.0, 3884.0),
+    "CN 4216": (4140.0, 4217.0),
+    "CH G": (4281.375, 4316.375),
+    "CH wide": (4200.0, 4400.0),
+    "C2 4737": (4670.0, 4738.0),
+    "C2 5165": (5080.0, 5167.0),
+    "C2 5636": (5540.0, 5638.0),
+}
+
+
+def carbon_bands(wave=WAVE):
+    """Pixels of each carbon feature.
+
+    Parameters
+    ----------
+    wave : ndarray, shape (n_pix,)
+        Vacuum wavelength [Angstrom].
+
+    Returns
+    -------
+    dict of str to ndarray of bool, shape (n_pix,)
+        The features of `BANDS_AIR`, and ``"all carbon"``, any of them.
+    """
+    edges = {name: air_to_vacuum(band) for name, band in BANDS_AIR.items()}
+    bands = {name: (wave >= low) & (wave <= high) for name, (low, high) in edges.items()}
+    return bands | {"all carbon": np.any(list(bands.values()), axis=0)}
+
+
+def control_windows(width, n, seed, wave=WAVE, region=(3900.0, 6000.0)):
+    """Windows of the same width that hold no carbon feature.
+
+    Parameters
+    ----------
+    width : int
+        Pixels.
+    n : int
+        Windows; they may overlap one another.
+    seed : int
+    wave : ndarray, shape (n_pix,)
+        Vacuum wavelength [Angstrom].
+    region : (float, float)
+        Where to draw them [Angstrom]: the part of the spectrum that is as rich in lines.
+
+    Returns
+    -------
+    dict of str to ndarray of bool, shape (n_pix,)
+    """
+    pixel, carbon = np.arange(wave.size), carbon_bands(wave)["all carbon"]
+    starts = np.flatnonzero((wave >= region[0]) & (wave <= region[1] - width))
+    free = [s for s in starts if not carbon[s : s + width].any()]
+    drawn = rng("control windows", seed).choice(free, n, replace=False)
+    return {f"control {wave[s]:.0f}": (pixel >= s) & (pixel < s + width) for s in sorted(drawn)}
+
+
+def hide_and_score(predictor, vectors, frame, regions, reference="true_", settings=DEFAULT):
+    """Hide regions of the spectra and score [C/H] again.
+
+    Parameters
+    ----------
+    predictor : callable
+        Takes flux and good, each (n, n_pix); gives labels (n, 4).
+    vectors : cemp.vectors.Vectors
+    frame : pandas.DataFrame
+        The same spectra in the same order: obsid, star_id, c_h and the reference's c_h.
+    regions : dict of str to ndarray of bool, shape (n_pix,)
+    reference : str
+        Prefix of the reference.
+    settings : cemp.evaluate.bootstrap.BootstrapSettings
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a region: pixels hidden, shift (median change of [C/H] in dex), rmse without and
+        with it hidden, increase of the RMSE with its paired interval.
+    """
+    if not np.array_equal(vectors.obsid, frame["obsid"]):
+        raise ValueError("vectors and frame are not of the same spectra")
+    rows = []
+    for name, region in regions.items():
+        labels = predictor(vectors.flux, vectors.good & ~region)
+        hidden = frame.assign(hidden_c_h=labels[:, LABELS.index("c_h")])
+        result = paired_difference(hidden, "c_h", reference, "rmse", ("", "hidden_"), settings)
+        shift = (hidden["hidden_c_h"] - hidden["c_h"]).median()
+        rows.append((name, int(region.sum()), shift, result["first"], result["second"],
+                     result["difference"], result["low"], result["high"]))
+    columns = ["region", "pixels", "shift", "rmse", "rmse_hidden", "increase", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
