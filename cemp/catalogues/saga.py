@@ -37,6 +37,7 @@ NAMES = {
     "c_h": ("[c/h]", "c_h"),
     "a_c": ("a(c)", "logeps(c)", "log_eps(c)"),
     "c_fe": ("[c/fe]", "c_fe", "cfe"),
+    "fe_flag": ("feh_flag", "fe_h_flag", "[fe/h]_flag", "l_[fe/h]"),
     "c_flag": ("c_flag", "[c/fe]_flag", "l_[c/fe]", "l_[c/h]"),
     "reference": ("reference", "ref", "refs"),
     "scale": ("solar_scale", "solarscale", "solar"),
@@ -44,6 +45,8 @@ NAMES = {
 
 #: How a column of flags says "upper limit".
 UPPER_FLAGS = ("uplim", "upper", "ul", "<", "<=", "{<=}")
+#: And "lower limit".
+LOWER_FLAGS = ("lolim", "lower", "ll", ">", ">=", "{>=}")
 
 #: Iron, best first: the adopted value, then neutral, then ionised iron. [M/H] is not iron.
 IRON = ("[fe/h]", "fe_h", "feh", "[fe_i/h]", "[fe_ii/h]")
@@ -90,7 +93,12 @@ def _iron(table):
         if name in table:
             value, upper, lower = parse_numbers(table[name])
             fe_h = np.where(np.isnan(fe_h) & ~upper & ~lower, value, fe_h)
-    return fe_h
+    return np.where(_flagged(table, "fe_flag", UPPER_FLAGS + LOWER_FLAGS), np.nan, fe_h)
+
+
+def _flagged(table, quantity, flags):
+    """Whether the column of flags of a quantity says one of these."""
+    return _pick(table, quantity).str.lower().isin(flags).to_numpy()
 
 
 def _carbon(table, fe_h):
@@ -113,7 +121,8 @@ def _carbon(table, fe_h):
         c_h = np.where(use, value + zero, c_h)
         limit = np.where(use, upper, limit)
         absolute |= use & (quantity == "a_c")
-    limit |= _pick(table, "c_flag").str.lower().isin(UPPER_FLAGS).to_numpy()
+    limit |= _flagged(table, "c_flag", UPPER_FLAGS)
+    c_h = np.where(_flagged(table, "c_flag", LOWER_FLAGS), np.nan, c_h)
     quadratic = np.hypot(_number(table, "e_c_fe"), _number(table, "e_fe_h"))
     e_c_h = _number(table, "e_c_h")
     return c_h, np.where(np.isnan(e_c_h), quadratic, e_c_h), limit & np.isfinite(c_h), absolute
