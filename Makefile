@@ -1,0 +1,190 @@
+# The workflow of the paper, from data to PDF. `make help` lists the targets.
+#
+# One rule a notebook. Its targets are the files that the next stages read; executed notebooks go
+# to build/<profile>/notebooks and are no targets, because papermill writes them on failure too.
+# A rule's first prerequisite, build/<profile>/inputs/<notebook>.json, holds the notebook's code,
+# its parameters and hashes of the package modules it imports; the file changes only if they do,
+# so that a change of prose, of a comment or of another stage's parameter runs nothing again.
+
+ifeq ($(filter grouped-target,$(.FEATURES)),)
+$(error This Makefile needs GNU Make 4.3 or newer; you have $(MAKE_VERSION). On macOS: `brew install make`, then `gmake`)
+endif
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# ---- settings: make all PROFILE=smoke ----------------------------------------------------------
+
+PROFILE     ?= demo
+TIMEOUT     ?= 3600
+BASE_PYTHON ?= python3
+B           := build/$(PROFILE)
+
+# Sums depend on how many threads share them; a fixed number gives the same results everywhere.
+export OMP_NUM_THREADS ?= 2
+export PYTHONHASHSEED  ?= 0
+export PYTHONPATH      := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
+
+# ---- Python: PYTHON=..., an active conda environment with the packages, or our own .venv -------
+
+ifdef PYTHON
+ENV :=
+else
+CONDA := $(if $(CONDA_PREFIX),$(shell $(CONDA_PREFIX)/bin/python -c \
+  'from importlib.util import find_spec as f; print("yes" if all(map(f, ("torch", "papermill", "aastex"))) else "")' 2>/dev/null))
+PYTHON := $(if $(CONDA),$(CONDA_PREFIX)/bin/python,.venv/bin/python)
+ENV    := $(if $(CONDA),,.venv/installed)
+endif
+
+# ---- files of each stage ------------------------------------------------------------------------
+
+NOTEBOOKS := $(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb))
+MOCK      := $(if $(filter dr11,$(PROFILE)),,yes)
+
+OUT_00 := $(if $(MOCK),$(addprefix $(B)/, \
+  survey/dr11_v1.1_LRS_stellar.fits.gz survey/allStarLite-dr17-synspec_rev1.fits \
+  survey/lamost_subaru/ReadMe survey/saga.tsv truth/stars.parquet truth/observations.parquet))
+SURVEY := $(filter $(B)/survey/%,$(OUT_00))
+TRUTH  := $(filter $(B)/truth/%,$(OUT_00))
+OUT_01 := $(addprefix $(B)/01/,observations.parquet labels.parquet label_entries.parquet draw.parquet)
+OUT_02 := $(addprefix $(B)/02/,processed.csv skipped.csv labelled.csv)
+OUT_03 := $(addprefix $(B)/03/,macrn.pt macrn.json history.csv)
+OUT_04 := $(addprefix $(B)/04/,predictions.parquet metrics.csv)
+OUT_05 := $(addprefix $(B)/05/,candidates.fits candidates.csv search.parquet)
+STAGES := $(OUT_00) $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(OUT_05)
+INPUTS := $(patsubst notebooks/%.ipynb,$(B)/inputs/%.json,$(NOTEBOOKS))
+
+run    = $(PYTHON) -m cemp.workflow.run $(1) --profile $(PROFILE) --timeout $(TIMEOUT)
+finish = ls $(1) > /dev/null && touch $(1)
+
+.PHONY: help all env stages paper receipt test unit figures verify bench doctor notebooks \
+        smoke-checks reference lint tex clean distclean
+
+help: ## this list
+	@echo 'make TARGET [PROFILE=demo|smoke|dr11], now $(PROFILE)'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+all: stages paper receipt ## environment, all notebooks, paper, receipt
+
+env: $(ENV) ## the Python environment alone (.venv, unless conda or PYTHON=... has one)
+	@echo "Python: $(PYTHON)"
+
+stages: $(STAGES) ## the notebooks alone
+
+# ---- environment --------------------------------------------------------------------------------
+
+.venv/installed: requirements.lock pyproject.toml
+	@$(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'Python 3.11 or newer is needed: install it, or name one with BASE_PYTHON=python3.12'; exit 1; }
+	@test -x .venv/bin/python || $(BASE_PYTHON) -m venv .venv || { \
+	  echo 'could not make .venv; on Debian and Ubuntu: apt-get install python3-venv'; exit 1; }
+	.venv/bin/python -m pip install --disable-pip-version-check -r requirements.lock
+	.venv/bin/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# ---- the notebooks ------------------------------------------------------------------------------
+
+$(INPUTS) &: $(NOTEBOOKS) $(wildcard notebooks/profiles/$(PROFILE).yaml) \
+             $(shell find cemp -name '*.py') | $(ENV)
+	@$(PYTHON) -m cemp.workflow.inputs --profile $(PROFILE)
+
+$(OUT_00) &: $(B)/inputs/00_mock_survey.json $(wildcard cemp/data/*) | $(ENV)
+	@$(call run,00_mock_survey)
+	@$(call finish,$(OUT_00))
+
+$(OUT_01) &: $(B)/inputs/01_crossmatch.json $(SURVEY) | $(ENV)
+	@$(call run,01_crossmatch)
+	@$(call finish,$(OUT_01))
+
+$(OUT_02) &: $(B)/inputs/02_preprocessing.json $(OUT_01) | $(ENV)
+	@$(call run,02_preprocessing)
+	@$(call finish,$(OUT_02))
+
+$(OUT_03) &: $(B)/inputs/03_training.json $(OUT_01) $(OUT_02) | $(ENV)
+	@$(call run,03_training)
+	@$(call finish,$(OUT_03))
+
+$(OUT_04) &: $(B)/inputs/04_evaluation.json $(OUT_01) $(OUT_02) $(OUT_03) $(TRUTH) | $(ENV)
+	@$(call run,04_evaluation)
+	@$(call finish,$(OUT_04))
+
+$(OUT_05) &: $(B)/inputs/05_candidates.json $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(TRUTH) | $(ENV)
+	@$(call run,05_candidates)
+	@$(call finish,$(OUT_05))
+
+# ---- the paper ----------------------------------------------------------------------------------
+
+TEX_PACKAGES := latexmk texlive-publishers texlive-latex-recommended texlive-latex-extra \
+                texlive-fonts-recommended texlive-science texlive-plain-generic cm-super-minimal
+FROM      := $(if $(filter demo,$(PROFILE)),.,$(B))
+SUDO      := $(if $(filter 0,$(shell id -u)),,sudo)
+
+paper: $(if $(shell command -v latexmk),$(B)/paper/ms.pdf,no-tex) ## the PDF (needs TeX: see `make tex`)
+
+.PHONY: no-tex
+no-tex:
+	@echo 'No PDF: latexmk was not found. On Debian or Ubuntu `make tex` installs what is missing'
+	@echo '  ($(strip $(TEX_PACKAGES)));'
+	@echo '  elsewhere install TeX Live with latexmk. Then `make paper PROFILE=$(PROFILE)`.'
+
+$(B)/paper/ms.pdf: $(wildcard paper/*.tex paper/*.bib) $(STAGES) | $(ENV)
+	@$(PYTHON) -m cemp.workflow.paper --profile $(PROFILE)
+
+tex: ## install TeX on Debian or Ubuntu
+	$(SUDO) apt-get update
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(TEX_PACKAGES)
+
+# ---- reports and checks -------------------------------------------------------------------------
+
+receipt: $(STAGES) | $(ENV) paper ## one page: times, versions, seeds, hashes, headline numbers
+	@$(PYTHON) -m cemp.workflow.receipt --profile $(PROFILE) --products $(STAGES)
+
+figures: $(ENV) ## redraw every figure from figures/data, without data or training
+	@$(PYTHON) -m cemp.workflow.redraw --profile $(PROFILE)
+
+test: $(ENV) ## every notebook on the smoke profile (nbval), unit tests, doctests
+	@$(PYTHON) -m cemp.workflow.checks prepare
+	$(PYTHON) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=600 \
+	  build/smoke/nbval/*.ipynb tests cemp
+
+unit: $(ENV) ## unit tests and doctests alone
+	$(PYTHON) -m pytest tests cemp
+
+lint: $(ENV) ## style of the code
+	$(PYTHON) -m ruff check cemp tests
+
+verify: stages ## headline numbers and committed notebooks against this run
+	@$(PYTHON) -m cemp.workflow.verify --profile $(PROFILE)
+
+bench: stages ## speed of the parts, as a table
+	@$(PYTHON) -m cemp.workflow.bench --profile $(PROFILE)
+
+doctor: ## what this machine has and lacks, and the minutes to expect
+	@$(if $(wildcard $(PYTHON)),$(PYTHON),$(BASE_PYTHON)) -m cemp.workflow.doctor
+
+# ---- for authors: what is committed beside the code ---------------------------------------------
+
+notebooks: stages ## copy the executed notebooks of the demo run, with outputs, into notebooks/
+	@test $(PROFILE) = demo || { echo 'the committed notebooks are those of the demo'; exit 1; }
+	@$(PYTHON) -m cemp.workflow.publish
+
+smoke-checks: ## record what the notebooks' check cells print on the smoke profile
+	@$(MAKE) stages PROFILE=smoke
+	@$(PYTHON) -m cemp.workflow.checks record
+
+reference: ## record the headline numbers and their scatter over five seeds (long; goes on where it stopped)
+	@$(MAKE) stages PROFILE=demo
+	@$(PYTHON) -m cemp.workflow.reference
+
+clean: ## remove what the profile has built
+	rm -rf $(B)
+
+distclean: ## remove everything built, the environment too
+	rm -rf build .venv cemp.egg-info
+
+print-%: # the value of a variable, for the tests
+	@echo '$($*)'
