@@ -110,9 +110,11 @@ def continuum(wave, flux, good, order=4, width=110e-4, background=0.03):
     weights do not contain ivar, which differs between observations of one star.
     """
     weight = fit_weight(wave, background) * good
-    if np.count_nonzero(weight) < 50:
+    used = weight > 0
+    typical = np.median(np.abs(flux[used])) if used.sum() > 50 else 0.0
+    if not typical > 0:
         return np.full(wave.shape, np.nan)
-    shape = _fit(wave, flux, weight, order)
+    shape = typical * _fit(wave, flux / typical, weight, order)
     return shape * _kernel_mean(np.log10(wave), flux / shape, weight, good, width)
 
 
@@ -137,9 +139,7 @@ def fit_weight(wave, background):
 
 def _fit(wave, flux, weight, order):
     """Fit the polynomials twice, the second time to equal relative weight; never near zero."""
-    design = basis(wave, order, order)
-    typical = np.median(np.abs(flux[weight > 0]))
-    floor = 0.02 * max(typical, np.finfo(float).tiny)
+    design, floor = basis(wave, order, order), 0.02
     shape = np.maximum(design @ _solve(design, flux, weight), floor)
     return np.maximum(design @ _solve(design, flux, weight / shape**2), floor)
 
