@@ -20,8 +20,8 @@ def _adopt_by_uid(name, uid):
     table = pd.DataFrame({"name": name, "uid": uid})
     known = table[(table["name"] != "") & (table["uid"] != "")]
     single = known.groupby("uid")["name"].agg(["first", "nunique"]).query("nunique == 1")["first"]
-    found = table["uid"].map(single)
-    return np.where((name == "") & found.notna().to_numpy(), found.fillna(""), name)
+    found = table["uid"].map(single).astype(object)
+    return np.where((name == "") & found.notna().to_numpy(), found, name)
 
 
 def _adopt_by_position(name, points, sharp, radius):
@@ -49,6 +49,17 @@ def _group_rest(points, uid, sharp, radius):
     cols = np.concatenate([pairs[:, 1], first])
     graph = coo_array((np.ones(rows.size, bool), (rows, cols)), shape=(len(points),) * 2)
     return connected_components(graph, directed=False)[1]
+
+
+def _position_names(rows, group):
+    """Name groups by the position of their first member, numbered where two share it."""
+    first = pd.DataFrame(rows, columns=["ra", "dec", "uid"]).assign(group=group)
+    first = first.sort_values(["ra", "dec", "uid"], kind="stable").drop_duplicates("group")
+    names = [f"J{a:010.6f}{d:+010.6f}" for a, d in zip(first["ra"], first["dec"], strict=True)]
+    first["name"] = names
+    number = first.groupby("name").cumcount()
+    first["name"] += np.where(number > 0, "-" + (number + 1).astype(str), "")
+    return first.set_index("group")["name"].loc[group].to_numpy(dtype=object)
 
 
 def assign_star_id(observations, radius_arcsec=1.5):
@@ -88,10 +99,8 @@ def assign_star_id(observations, radius_arcsec=1.5):
     bare = np.flatnonzero(name == "")
     if bare.size:
         group = _group_rest(points[bare], uid[bare], sharp[bare], radius_arcsec * ARCSEC)
-        where = observations.iloc[bare][["ra", "dec"]].astype(float)
-        first = where.assign(group=group).sort_values(["ra", "dec"]).groupby("group").first()
-        ra, dec = first["ra"].to_numpy()[group], first["dec"].to_numpy()[group]
-        name[bare] = [f"J{a:010.6f}{d:+010.6f}" for a, d in zip(ra, dec, strict=True)]
+        where = observations.iloc[bare][["ra", "dec"]].astype(float).assign(uid=uid[bare])
+        name[bare] = _position_names(where.to_numpy(dtype=object), group)
     return pd.Series(name, index=observations.index, dtype="str", name="star_id")
 
 

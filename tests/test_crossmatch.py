@@ -1,0 +1,181 @@
+"""Matching and identity: known stars, known neighbours, known motions."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+
+from cemp.crossmatch import MatchSettings, false_match_rate, match, propagate, separation
+from cemp.crossmatch import unit_vectors as vectors
+from cemp.errors import BadInputError
+from cemp.identity import assign_star_id, star_table
+from cemp.sources import match_labels
+from tests.test_catalogues import GAIA, REAL, needs_real
+
+ARCSEC = 1 / 3600
+
+
+def table(rows, **columns):
+    """A table from (ra, dec) pairs and further columns."""
+    out = pd.DataFrame(rows, columns=["ra", "dec"]).assign(**columns)
+    if "gaia_source_id" in out:
+        out["gaia_source_id"] = out["gaia_source_id"].astype("Int64")
+    return out
+
+
+def pairs(found):
+    return list(zip(found["left"], found["right"], found["decided_by"], strict=True))
+
+
+def test_separation_agrees_with_astropy():
+    generator = np.random.default_rng(3)
+    ra, dec = generator.uniform(0, 360, (2, 50)), generator.uniform(-89.9, 89.9, (2, 50))
+    ra[1, :25], dec[1, :25] = ra[0, :25] + 1e-4, dec[0, :25]
+    a, b = (SkyCoord(r, d, unit="deg") for r, d in zip(ra, dec, strict=True))
+    got = separation(vectors(ra[0], dec[0]), vectors(ra[1], dec[1]))
+    np.testing.assert_allclose(got, a.separation(b).arcsec, rtol=1e-7)
+
+
+def test_motion_agrees_with_its_definition():
+    moved = propagate([150.0], [60.0], [1000.0], [-500.0], 16.0)
+    expected = vectors([150.0 + 16 * ARCSEC / np.cos(np.radians(60))], [60 - 8 * ARCSEC])
+    assert separation(moved, expected)[0] < 2e-3
+    assert separation(propagate([0], [90.0], [np.nan], [5.0], 16.0), vectors([0], [90.0])) < 0.1
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_fast_star_is_found_through_its_motion(side):
+    # 1 arcsec a year over 16 years; at the old place now stands another star, 2 arcsec off
+    start, end = (150.0, 60.0), (150.0 + 16 * ARCSEC / 0.5, 60.0)
+    motion = {"pmra": 1000.0, "pmdec": 0.0}
+    if side == "right":
+        left, right = table([start]), table([end], epoch=2016.0, **motion)
+    else:
+        left, right = table([start], **motion), table([end], epoch=2016.0)
+    found = match(left, right, left_epoch=2000.0)
+    assert pairs(found) == [(0, 0, "position")]
+    assert found["sep_arcsec"][0] < 0.01
+    assert match(left.drop(columns="pmra", errors="ignore").assign(pmra=np.nan),
+                 right.assign(pmra=np.nan)).empty  # fmt: skip
+
+
+def test_neighbour_loses_to_the_gaia_identifier():
+    # the wrong star is closer (0.3 arcsec) than the right one (1.5 arcsec)
+    left = table([(10.0, 0.0)], gaia_source_id=[GAIA])
+    right = table(
+        [(10.0, 0.3 * ARCSEC), (10.0, 1.5 * ARCSEC)], gaia_source_id=[GAIA + 1, GAIA]
+    )  # fmt: skip
+    found = match(left, right)
+    assert pairs(found) == [(0, 1, "gaia")]
+    assert found["sep_arcsec"][0] == pytest.approx(1.5)
+    assert found.attrs["id_disagrees"] == 1
+    alone = match(left, right.iloc[:1])
+    assert alone.empty and alone.attrs["id_disagrees"] == 1
+    # without any identifier the nearest wins
+    assert pairs(match(left.iloc[:, :2], right.iloc[:, :2])) == [(0, 0, "position")]
+
+
+def test_refused_neighbour_does_not_hide_the_star():
+    left = table([(10.0, 0.0)], gaia_source_id=[GAIA])
+    right = table([(10.0, 0.3 * ARCSEC), (10.0, ARCSEC)], gaia_source_id=[GAIA + 1, pd.NA])
+    assert pairs(match(left, right)) == [(0, 1, "position")]
+
+
+def test_coarse_position_is_matched_by_identifier_only():
+    left = table([(10.0, 0.0)], gaia_source_id=[GAIA])
+    coarse = table([(10.0, 18 * ARCSEC)], gaia_source_id=[GAIA])
+    assert pairs(match(left, coarse)) == [(0, 0, "gaia")]
+    assert match(left, coarse.iloc[:, :2]).empty
+    far = match(left, table([(10.0, 1.0)], gaia_source_id=[GAIA]))
+    assert far.empty and far.attrs["id_too_far"] == 1
+
+
+def test_match_is_mutual_and_across_zero():
+    left = table([(0.0, 10.0), (0.0, 10.0 + 1.2 * ARCSEC)])
+    right = table([(360.0 - 0.5 * ARCSEC, 10.0 + 0.4 * ARCSEC)])
+    assert pairs(match(left, right)) == [(0, 0, "position")]  # the second row's partner is taken
+    swapped = match(right, left)
+    assert pairs(swapped) == [(0, 0, "position")]
+    assert match(left.iloc[:0], right).empty and match(left, right.iloc[:0]).empty
+
+
+def test_radius_is_a_limit():
+    left, right = table([(10.0, 0.0)]), table([(10.0, 2.99 * ARCSEC)])
+    assert len(match(left, right)) == 1
+    assert match(left, right, MatchSettings(radius_arcsec=2.98)).empty
+    with pytest.raises(BadInputError, match="without position"):
+        match(left, table([(np.nan, 0.0)]))
+
+
+def test_false_matches_of_a_known_density():
+    # a square degree with 20,000 stars: 20,000 * pi * 9 / 3600^2 = 0.0436 a chance partner
+    generator = np.random.default_rng(5)
+    left = table(generator.uniform(0, 1, (20_000, 2)))
+    right = left.iloc[:4000].reset_index(drop=True)
+    found = false_match_rate(left, right)
+    expected = 4000 * (1 - np.exp(-20_000 * np.pi * 9 * ARCSEC**2))
+    # partners outside the field are missing near its edge, and two stars may want one partner
+    assert found.attrs["expected"] == pytest.approx(expected, rel=0.06)
+    assert found.attrs["real"] == 4000
+    assert found.attrs["rate"] == pytest.approx(found.attrs["expected"] / 4000)
+
+
+def test_one_identity_over_repeats():
+    rows = table(
+        [(10.0, 0.0), (10.0, 0.2 * ARCSEC), (10.0, 20 * ARCSEC), (10.0, 1.0 * ARCSEC),
+         (50.0, 0.0), (50.0, 0.5 * ARCSEC), (60.0, 0.0), (60.0, 30 * ARCSEC), (70.0, 0.0)],
+        gaia_source_id=[GAIA, pd.NA, pd.NA, GAIA + 1, pd.NA, pd.NA, pd.NA, pd.NA, pd.NA],
+        uid=["a", "", "a", "", "", "", "u", "u", ""],
+    )  # fmt: skip
+    ids = assign_star_id(rows)
+    assert ids[0] == ids[1] == ids[2] == f"G{GAIA}"  # nearest identified star; same uid
+    assert ids[3] == f"G{GAIA + 1}"  # one arcsec off, but Gaia tells them apart
+    assert ids[4] == ids[5] and ids[6] == ids[7]
+    assert ids.nunique() == 5
+    order = np.random.default_rng(1).permutation(len(rows))
+    shuffled = assign_star_id(rows.iloc[order].reset_index(drop=True))
+    assert shuffled.tolist() == ids.iloc[order].tolist()
+
+
+def test_coarse_positions_do_not_chain_stars():
+    rows = table([(10.0, 0.0), (10.0, 0.0)], coord_arcsec=[36.0, 36.0], uid=["a", "b"])
+    assert assign_star_id(rows).nunique() == 2
+    sharp = rows.assign(coord_arcsec=0.1)
+    assert assign_star_id(sharp).nunique() == 1
+
+
+def test_star_table_takes_the_finest_position():
+    rows = table([(10.0, 0.001), (10.0, 0.0)], coord_arcsec=[36.0, 0.1], star_id=["s", "s"],
+                 gaia_source_id=[GAIA, pd.NA])  # fmt: skip
+    star = star_table(rows).iloc[0]
+    assert star["dec"] == 0.0 and star["gaia_source_id"] == GAIA and star["n_rows"] == 2
+
+
+def test_all_entries_of_a_star_follow_it():
+    stars = star_table(table([(10.0, 0.0), (20.0, 0.0)], star_id=["one", "two"]))
+    entries = table(
+        [(10.0, 0.1 * ARCSEC), (10.0, 0.2 * ARCSEC), (30.0, 0.0), (40.0, 0.0)],
+        star=["x", "x", "y", "z"], coord_arcsec=[0.1, 0.1, 0.1, 36.0], fe_h=[-2.0, -2.2, 0, 0],
+    )  # fmt: skip
+    found = match_labels(stars, entries)
+    assert found["star_id"].tolist() == ["one", "one"]
+    assert found["fe_h"].tolist() == [-2.0, -2.2]
+    assert found.attrs["label_stars"] == 3 and found.attrs["matched_stars"] == 1
+    assert found.attrs["unmatched_coarse"] == 1
+
+
+@needs_real
+def test_real_lamost_positions_match_the_apogee_names():
+    # APOGEE_ID holds the 2MASS position to 0.15 arcsec; RA and Dec are those of LAMOST
+    rows = fits.getdata(REAL / "lamost_dr2_x_apogee_dr12.fits", 1)
+    names = [str(n) for n in rows["APOGEE_ID"]]
+    ra = [15 * (int(n[2:4]) + int(n[4:6]) / 60 + int(n[6:10]) / 360000) for n in names]
+    dec = [int(n[10] + "1") * (int(n[11:13]) + int(n[13:15]) / 60 + int(n[15:18]) / 36000)
+           for n in names]  # fmt: skip
+    left = table(np.column_stack([rows["RA"], rows["Dec"]]).astype(float))
+    found = match(left, table(np.column_stack([ra, dec])))
+    assert len(found) >= 0.99 * len(set(names))
+    same = np.array(names)[found["left"]] == np.array(names)[found["right"]]
+    assert same.all()
+    assert found["sep_arcsec"].median() < 0.25
