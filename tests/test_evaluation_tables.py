@@ -7,14 +7,7 @@ import pytest
 
 from cemp.constants import LABELS
 from cemp.evaluate.bootstrap import BootstrapSettings
-from cemp.evaluate.present import (
-    bin_arrays,
-    bin_rows,
-    difference_table,
-    method_rows,
-    metric_rows,
-    wide,
-)
+from cemp.evaluate.present import bin_arrays, difference_table, pick, wide
 from cemp.evaluate.samples import (
     CEMP_GIANT,
     carbon_normal_twin,
@@ -25,6 +18,7 @@ from cemp.evaluate.samples import (
     samples,
 )
 from cemp.evaluate.scores import paired_difference, score, score_bins
+from cemp.evaluate.tex import bin_rows, hidden_rows, method_rows, metric_rows
 
 QUICK = BootstrapSettings(n_boot=300)
 
@@ -84,7 +78,7 @@ def test_tables_say_what_the_scores_say():
     )  # fmt: skip
     table = score(frame, "c_h", settings=QUICK).assign(sample="truth")
     assert wide(table).loc[0, ["method", "n_stars"]].tolist() == ["MACRN", 500]
-    rmse = table.set_index(["method", "statistic"]).loc[("MACRN", "rmse")]
+    rmse = pick(table, "rmse", sample="truth")
     (row,) = metric_rows(table)
     assert row[:4] == ["mock truth", "[C/H]", 500, 500]
     assert row[7].startswith(f"${rmse['value']:.3f}_{{-")
@@ -98,3 +92,12 @@ def test_tables_say_what_the_scores_say():
     assert arrays["snr_c_h_n"].tolist() == [0, 500]
     assert arrays["snr_c_h_macrn_scatter"][0, 1] == pytest.approx(0.2, rel=0.1)
     assert bin_rows(bins, ["c_h"], ["5-20", ">20"])[0] == ["5-20", 0, r"\nodata", r"\nodata"]
+
+
+def test_control_windows_become_their_extremes():
+    columns = ["region", "pixels", "shift", "rmse", "rmse_hidden", "increase", "low", "high"]
+    lines = [("C2 5165", 87, -0.1, 0.2, 0.5, 0.3, 0.2, 0.4)]
+    lines += [(f"control {k}", 35, 0.0, 0.2, 0.2 + k / 100, k / 100, 0, 0) for k in (3, 1, 2)]
+    rows = hidden_rows(pd.DataFrame(lines, columns=columns))
+    assert rows[0] == ["C$_2$ 5165", 87, "$-0.100$", "$0.500$", "$0.300_{-0.100}^{+0.100}$"]
+    assert [row[-1] for row in rows[1:]] == ["$0.010$", "$0.030$"]
