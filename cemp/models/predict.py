@@ -1,0 +1,68 @@
+"""Labels for many spectra, a batch at a time."""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from cemp.constants import LABELS
+from cemp.models.data import to_input
+
+
+def predict(model, flux, good, batch=128):
+    """Predict labels of spectra in memory.
+
+    Parameters
+    ----------
+    model : Macrn
+        Trained network; left in the mode it was found in.
+    flux : ndarray (n, 5001)
+        Normalised rest-frame flux.
+    good : ndarray (n, 5001) of bool
+        True where a pixel can be used.
+    batch : int
+        Spectra at a time.
+
+    Returns
+    -------
+    ndarray (n, 4)
+        teff [K], logg [dex], fe_h [dex], c_h [dex].
+    """
+    was_training, device = model.training, model.label_mean.device
+    model.eval()
+    out = np.empty((len(flux), len(LABELS)))
+    with torch.inference_mode():
+        for start in range(0, len(flux), batch):
+            part = slice(start, start + batch)
+            labels = model.physical(to_input(flux[part], good[part]).to(device))
+            out[part] = labels.cpu().numpy()
+    model.train(was_training)
+    return out
+
+
+def predict_store(model, store, obsids, chunk=2048):
+    """Predict labels of stored spectra; memory does not grow with their number.
+
+    Parameters
+    ----------
+    model : Macrn
+        Trained network.
+    store : cemp.vectors.VectorStore
+        Preprocessed spectra.
+    obsids : ndarray (n,)
+        Which, in the order wanted.
+    chunk : int
+        Spectra read at a time (100 MB at 2048).
+
+    Returns
+    -------
+    pandas.DataFrame
+        obsid and the four labels, in the order of `obsids`.
+    """
+    obsids = np.asarray(obsids)
+    labels = np.empty((len(obsids), len(LABELS)))
+    for start in range(0, len(obsids), chunk):
+        vectors = store.read(obsids[start : start + chunk])
+        labels[start : start + chunk] = predict(model, vectors.flux, vectors.good)
+    table = pd.DataFrame(labels, columns=list(LABELS))
+    table.insert(0, "obsid", obsids)
+    return table

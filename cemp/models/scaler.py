@@ -1,0 +1,68 @@
+"""Labels in units of their own scatter; fitted on training rows and on nothing else."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cemp.constants import LABELS
+from cemp.errors import BadInputError
+
+
+@dataclass
+class LabelScaler:
+    """Subtract the mean of each label and divide by its standard deviation.
+
+    Missing labels (NaN) are left out of both and stay NaN.
+
+    Attributes
+    ----------
+    mean_, scale_ : ndarray (4,)
+        In physical units: K, dex, dex, dex.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> labels = np.array([[4000, 1, -3, np.nan], [6000, 3, -1, -2], [5000, 2, -2, -1]])
+    >>> LabelScaler().fit(labels).mean_.tolist()
+    [5000.0, 2.0, -2.0, -1.5]
+    """
+
+    mean_: np.ndarray | None = None
+    scale_: np.ndarray | None = None
+
+    def fit(self, labels):
+        """Learn mean and scatter.
+
+        Parameters
+        ----------
+        labels : ndarray (n, 4)
+            Labels of the training rows, NaN where missing.
+
+        Returns
+        -------
+        LabelScaler
+            Itself.
+
+        Raises
+        ------
+        BadInputError
+            If a label has fewer than two values, or only one value.
+        """
+        labels = np.asarray(labels, dtype=float)
+        for name, column in zip(LABELS, labels.T, strict=True):
+            if np.unique(column[np.isfinite(column)]).size < 2:
+                raise BadInputError(
+                    f"training rows have no two different values of '{name}': add stars that "
+                    "have it to 01/labels.parquet"
+                )
+        self.mean_ = np.nanmean(labels, axis=0)
+        self.scale_ = np.nanstd(labels, axis=0)
+        return self
+
+    def transform(self, labels):
+        """Standardise labels (n, 4)."""
+        return (np.asarray(labels, dtype=float) - self.mean_) / self.scale_
+
+    def inverse(self, scaled):
+        """Bring standardised labels (n, 4) back to K and dex."""
+        return np.asarray(scaled, dtype=float) * self.scale_ + self.mean_
