@@ -49,7 +49,7 @@ def split_by_star(labels, rng, shares=None, width=0.5):
 
     Notes
     -----
-    Stars are ordered by stratum (source, [Fe/H] bin, detected [C/Fe] > 0.7 or not) and at
+    Stars are ordered by stratum (detected [C/Fe] > 0.7 or not, source, [Fe/H] bin) and at
     random within it; the k-th star goes where frac(u + 0.618 k) falls among the cumulated
     shares, so that every stratum is divided as evenly as whole stars allow.
     """
@@ -62,7 +62,7 @@ def split_by_star(labels, rng, shares=None, width=0.5):
         "rich": rich, "star_id": labels["star_id"],
     }).sort_values("star_id")  # fmt: skip
     strata["random"] = rng.random(len(strata))
-    order = strata.sort_values(["source", "rich", "bin", "random"], kind="stable").index
+    order = strata.sort_values(["rich", "source", "bin", "random"], kind="stable").index
     place = (rng.random() + _GOLDEN * np.arange(len(order))) % 1
     edges = np.cumsum(list(shares.values()))[:-1]
     folds = np.array(list(shares), dtype=object)[np.searchsorted(edges, place, side="right")]

@@ -184,7 +184,8 @@ def _compare(table, source, reference, label, settings):
     a, b = _detected(table, source, label), _detected(table, reference, label)
     common = a.index.intersection(b.index)
     difference = (a[common] - b[common]).to_numpy()
-    n, sigma = len(common), robust_sigma(difference)
+    n = len(common)
+    sigma = robust_sigma(difference) if n > 2 else float("nan")  # two values have no scatter
     offset = float(np.median(difference)) if n else float("nan")
     own = _detected(table, source, "fe_h")
     span = _span(own.reindex(common).dropna()) / _span(own) if n else 0.0
