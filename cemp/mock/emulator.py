@@ -5,6 +5,7 @@ A provisional emulator. It reproduces held-out grid spectra to about half a per 
 """
 
 import hashlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,12 +82,24 @@ def _components(values, n):
     return mean, rows[:n], (values - mean) @ rows[:n].T
 
 
+@contextmanager
+def _one_thread():
+    """Compute sums in one order, so that the spectra do not depend on the number of cores."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def _train_network(inputs, targets, weights, settings, seed):
     """Train one network (n, 6) -> (n, n_score); return its matrices and offsets."""
     import torch
     from torch import nn
 
-    torch.set_num_threads(1)  # the sums, and so the spectra, then do not depend on the machine
     torch.manual_seed(seed)
     x, y, w = (torch.as_tensor(a, dtype=torch.float32) for a in (inputs, targets, weights))
     width = settings.width
@@ -153,8 +166,9 @@ class Emulator:
         # variance, which would leave the weak lines unlearned.
         weights = np.concatenate([b.std(0) / b.std(0).mean() for b in (scores, cont_scores)])
         for member in range(s.n_members):
-            arrays = _train_network((x - out["x_mean"]) / out["x_scale"], targets / out["scale"],
-                                    weights, s, seed + member)
+            with _one_thread():
+                arrays = _train_network((x - out["x_mean"]) / out["x_scale"],
+                                        targets / out["scale"], weights, s, seed + member)
             out |= {f"net{member}_{k}": a for k, a in enumerate(arrays)}
         self.arrays_ = out
         return self

@@ -84,12 +84,13 @@ def _light(rest_wave, rest_flux, wave, rv, ebv, r_5500, ism_velocity, star_rando
 def _residuals(wave, flux, sigma, helio, random, settings):
     """Draw what sky subtraction and telluric correction leave, and its share in the variance."""
     rest = wave / (1 + helio / C_KMS)
-    telluric = flux * telluric_depth(rest) * random.normal(0, 0.15)
+    telluric = flux * telluric_depth(rest) * random.normal(0, settings.telluric)
     # The sky model misses each line by some per cent; noise already holds the line's photons.
     miss = random.normal(size=len(SKY_LINES)) * np.sqrt(SKY_LINES[:, 1])
     lines = sky_lines(rest, miss) * np.median(sigma) * 0.35
+    # The pipeline's ivar knows part of the sky's error and, as in DR10, next to none of the rest.
     known = random.uniform(0.3, 1.0)
-    return telluric + lines, (known * telluric) ** 2 + (known * lines) ** 2
+    return telluric + lines, (0.2 * known * telluric) ** 2 + (known * lines) ** 2
 
 
 def _cosmic_rays(n, sigma, random, settings):

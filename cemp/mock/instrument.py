@@ -55,6 +55,8 @@ class InstrumentSettings:
     noise_link : float
         Weight of the neighbours when noise is smoothed: 0.22 gives second differences 0.7 times
         those of white noise, as in DR10, where pixels were resampled.
+    telluric : float
+        Rms share of the atmosphere's bands left after their correction.
     rv_floor : float
         Error [km/s] of the pipeline's velocity at high S/N.
     cosmic_rate : float
@@ -69,6 +71,7 @@ class InstrumentSettings:
     sky_counts: float = 60.0
     flat_error: float = 1 / 600
     noise_link: float = 0.22
+    telluric: float = 0.08
     rv_floor: float = 4.0
     cosmic_rate: float = 1.5
 
@@ -255,7 +258,7 @@ def bad_pixels(wave, join, random):
         bad[:random.integers(1, 60)] = True
     if random.random() < 0.5:
         bad[n - random.integers(1, 60):] = True
-    if random.random() < 0.09:
+    if random.random() < 0.06:
         length = int(n * random.uniform(0.05, 0.5))
         first = random.integers(0, n - length)
         bad[first:first + length] = True

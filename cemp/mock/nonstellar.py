@@ -6,6 +6,9 @@ from cemp.constants import C_KMS
 from cemp.mock.instrument import broaden
 from cemp.mock.physics import BALMER
 
+#: Labels that the emulator may be asked for: the design's range and a margin.
+GRID_LIMITS = {"teff": (3850, 7150), "logg": (0.1, 5.1), "fe_h": (-4.1, 0.6), "c_fe": (-0.9, 3.6),
+               "alpha_fe": (-0.3, 0.7), "n_fe": (-0.4, 1.3)}
 #: Emission lines of galaxies: vacuum wavelength [Angstrom] and relative strength.
 GALAXY_LINES = ((3728.5, 1.0), (4862.7, 0.5), (4960.3, 0.3), (5008.2, 0.9), (6549.9, 0.3),
                 (6564.6, 1.5), (6585.3, 0.9), (6718.3, 0.4), (6732.7, 0.3))
@@ -14,19 +17,19 @@ QSO_LINES = ((1215.7, 90), (1549.1, 40), (1908.7, 25), (2798.8, 35), (4341.7, 15
              (6564.6, 190))
 
 
-def kind_of(cls, teff):
+def kind_of(cls, subclass, teff):
     """Name the recipe: "galaxy", "qso", "hot" or "star" (one that the grid covers).
 
     Parameters
     ----------
-    cls : str
-        LAMOST's class.
+    cls, subclass : str
+        LAMOST's classes; a subclass O, B or A makes a hot star.
     teff : float
-        [K]; NaN, or hotter than the grid, makes a hot star.
+        [K]; NaN, or hotter than the grid, makes a hot star too.
     """
     if str(cls).upper() in ("GALAXY", "QSO"):
         return str(cls).lower()
-    return "star" if teff <= 7150 else "hot"
+    return "star" if teff <= GRID_LIMITS["teff"][1] and str(subclass)[:1] not in "OBA" else "hot"
 
 
 def redshift(kind, rv, random):

@@ -116,7 +116,8 @@ class Observatory:
         """
         random = np.random.default_rng([self.seed, int(observation["obsid"])])
         own = self.star_generator(star["star_key"], "sight line")
-        kind = nonstellar.kind_of(observation["cls"], star["teff"])
+        kind = nonstellar.kind_of(observation["cls"], observation["subclass"],
+                                  star["teff"])
         z = nonstellar.redshift(kind, observation["rv"], own)
         flux = self.rest_flux(star, kind, z)
         # Redshifted objects come at observed wavelengths already.
@@ -221,6 +222,11 @@ def _check(stars, observations):
     if unknown or observations["obsid"].duplicated().any():
         raise BadInputError(f"observations of {len(unknown)} unknown stars, or an obsid twice: "
                             "each star_key must be in the table of stars, each obsid once")
+    grid = stars[stars["teff"] <= nonstellar.GRID_LIMITS["teff"][1]]
+    for name, (low, high) in nonstellar.GRID_LIMITS.items():
+        if not grid[name].between(low, high).all():
+            raise BadInputError(f"stars with {name} outside {low} to {high}: the grid has no such "
+                                "spectra; draw them again")
 
 
 def _forget_others(folder, stars, observations, seed):

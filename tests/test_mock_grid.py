@@ -1,0 +1,126 @@
+"""The synthetic grid, its halves, and the emulator between its spectra."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cemp.constants import air_to_vacuum
+from cemp.errors import BadInputError
+from cemp.mock import emulator as emu
+from cemp.mock import grid as gr
+from cemp.paths import ROOT
+
+STORED = ROOT.parent / "shared" / "synthesis" / "grid.npz"
+
+
+def test_halves_are_disjoint_and_cover_the_grid():
+    mock, library, whole = (gr.load_grid(half).index for half in ("mock", "library", None))
+    assert not set(mock) & set(library)
+    assert sorted([*mock, *library]) == sorted(whole)
+    assert 0.45 < mock.size / whole.size < 0.55
+
+
+def test_halves_are_fixed_by_the_design_index_alone():
+    whole = gr.load_grid()
+    in_mock = np.isin(whole.index, gr.load_grid("mock").index)
+    assert np.array_equal(in_mock, gr.draw_halves(whole.index))
+    assert np.array_equal(gr.draw_halves(whole.index[::-1]), in_mock[::-1])
+
+
+@pytest.mark.parametrize("column", range(6))
+def test_halves_have_the_same_labels(column):
+    """No half may be the giants: quartiles agree within a tenth of the range."""
+    quartiles = [np.percentile(gr.load_grid(half).labels[:, column], [25, 50, 75])
+                 for half in ("mock", "library")]
+    extent = np.ptp(gr.load_grid().labels[:, column])
+    assert np.abs(quartiles[0] - quartiles[1]).max() < 0.1 * extent
+
+
+def test_both_halves_hold_carbon_enhanced_metal_poor_stars():
+    for half in gr.HALVES:
+        labels = gr.load_grid(half).labels
+        assert np.sum((labels[:, 2] < -2) & (labels[:, 3] > 0.7)) > 60
+
+
+def test_unknown_half_is_refused():
+    with pytest.raises(BadInputError, match="use 'mock', 'library'"):
+        gr.load_grid("test")
+
+
+def test_rounding_loses_half_a_step_at_most():
+    norm = np.random.default_rng(1).uniform(0, 1.05, (3, 500))
+    assert np.abs(gr.unpack(gr.pack(norm)) - norm).max() <= gr.STEP / 2 + 1e-6
+
+
+def test_compact_grid_is_the_computed_one():
+    if not STORED.is_file():
+        pytest.skip(f"{STORED} is not there: the grid as computed is kept beside the repository")
+    with np.load(STORED) as full:
+        grid = gr.load_grid()
+        rows = slice(None, None, 40)
+        assert np.array_equal(grid.index, full["index"])
+        assert np.array_equal(grid.labels, full["labels"])
+        assert np.abs(grid.norm[rows] - full["norm"][rows].astype(float)).max() < 2.6e-4
+        assert np.allclose(grid.wave, full["wave"], rtol=1e-10)
+        assert np.array_equal(grid.cont_wave, air_to_vacuum(full["cont_wave"]))
+        assert np.allclose(grid.cont, full["cont"], rtol=1e-6)
+
+
+def test_grid_file_is_small_enough_to_ship():
+    assert Path(gr.GRID_FILE).stat().st_size < 10 * 1024**2
+
+
+def test_h_alpha_is_where_vacuum_puts_it():
+    hot = np.argmax(gr.load_grid().labels[:, 0])
+    grid = gr.load_grid()
+    near = np.abs(grid.wave - 6564) < 20
+    assert grid.wave[near][np.argmin(grid.norm[hot][near])] == pytest.approx(6564.6, abs=0.5)
+
+
+def test_squash_and_unsquash_are_inverse():
+    norm = np.linspace(0, 1, 11)
+    assert np.allclose(emu.unsquash(emu.squash(norm)), norm, atol=1e-12)
+
+
+def test_features_hold_carbon_over_hydrogen():
+    assert emu.features([[5040, 2, -2.5, 1.5, 0.4, 0.3]])[0] == pytest.approx(
+        [1, 2, -2.5, -1.0, 0.4, 0.3])
+
+
+SMALL = emu.EmulatorSettings(n_norm=20, n_members=1, n_steps=250, width=64)
+
+
+@pytest.fixture(scope="module")
+def thinned():
+    """A grid with every fifteenth pixel: quick to learn, no line lost for the comparison."""
+    grid = gr.load_grid("mock")
+    return gr.Grid(grid.index, grid.labels, grid.wave[::15], grid.norm[:, ::15], grid.cont_wave,
+                   grid.cont)
+
+
+def test_emulator_learns_spectra_and_continua(thinned):
+    emulator = emu.Emulator(SMALL).fit(thinned)
+    norm, cont = emulator.emulate(thinned.labels)
+    mean_error = np.sqrt(np.mean((thinned.norm - thinned.norm.mean(0)) ** 2))
+    assert np.sqrt(np.mean((norm - thinned.norm) ** 2)) < 0.2 * mean_error
+    truth = [np.interp(thinned.wave, thinned.cont_wave, c) for c in thinned.cont]
+    assert np.median(np.abs(np.log(cont / truth))) < 0.03
+
+
+def test_emulator_is_deterministic_and_cached_whole(thinned, tmp_path, monkeypatch):
+    monkeypatch.setattr(emu, "load_grid", lambda half: thinned)
+    quick = emu.EmulatorSettings(n_norm=5, n_members=2, n_steps=30, width=8)
+    first = emu.load_emulator("mock", settings=quick, cache=tmp_path)
+    again = emu.load_emulator("mock", settings=quick, cache=tmp_path)
+    fresh = emu.load_emulator("mock", settings=quick)
+    for other in (again, fresh):
+        assert all(np.array_equal(first.arrays_[k], other.arrays_[k]) for k in first.arrays_)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_held_out_spectra_come_back_within_two_per_cent(thinned):
+    """The provisional emulator's own figure is printed by `cross_validate`; this is a floor."""
+    result = emu.cross_validate(thinned, SMALL, n_run=1)
+    assert np.isfinite(result["rms"]).sum() == pytest.approx(thinned.index.size / 5, abs=1)
+    assert result["median"] < 0.02
