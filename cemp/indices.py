@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cemp.constants import WAVE, air_to_vacuum
+from cemp.constants import air_to_vacuum
 
 #: Share of a band's pixels that must be good.
 MIN_GOOD = 0.8
@@ -43,7 +43,7 @@ BANDS = {
     "gband_lick": Band((4281.375, 4316.375), ((4266.375, 4282.625), (4318.875, 4335.125)), LICK),
     "gp": Band((4297.5, 4312.5), ((4247, 4267), (4362, 4372)), "Beers et al. 1999, AJ 117, 981"),
     "egp": Band((4200, 4400), ((4425, 4520),), "after Placco et al. 2011, AJ 142, 188", True),
-    "ch_4324": Band((4318, 4330), ((4247, 4267), (4362, 4372)), "this paper: CH beside the G band"),
+    "ch4324": Band((4318, 4330), ((4247, 4267), (4362, 4372)), "this paper: CH beside the G band"),
     "c2_4737": Band((4680, 4740), ((4560, 4600), (4745, 4775)), "this paper: Swan (1,0) band"),
     "c2_5165": Band((5085, 5165), ((4940, 4960), (5215, 5225)), "this paper: Swan (0,0) band"),
     "cn_3883": Band((3846, 3883), ((3883, 3916),), "Norris et al. 1981, ApJ 244, 205", True),
@@ -58,17 +58,17 @@ BANDS = {
 }  # fmt: skip
 
 
-def band_mean(edges, flux, ivar, good, wave=WAVE):
+def band_mean(wave, flux, ivar, good, edges):
     """Mean flux of good pixels between two wavelengths.
 
     Parameters
     ----------
-    edges : tuple of float
-        Vacuum [Angstrom]; a pixel that an edge cuts counts with the part inside.
+    wave : ndarray, shape (n_pix,)
+        Evenly spaced, vacuum [Angstrom].
     flux, ivar : ndarray, shape (n, n_pix)
     good : ndarray of bool, shape (n, n_pix)
-    wave : ndarray, shape (n_pix,)
-        Evenly spaced.
+    edges : tuple of float
+        Vacuum [Angstrom]; a pixel that an edge cuts counts with the part inside.
 
     Returns
     -------
@@ -87,22 +87,23 @@ def band_mean(edges, flux, ivar, good, wave=WAVE):
     return mean, (weight**2 * noise).sum(axis=1) / total**2
 
 
-def pseudo_equivalent_width(band, flux, ivar, good, wave=WAVE):
+def pseudo_equivalent_width(wave, flux, ivar, good, band):
     """Equivalent width of a band against its side bands.
 
     Parameters
     ----------
-    band : Band or str
-        Definition, or its name in `BANDS`.
+    wave : ndarray, shape (n_pix,)
+        At rest, vacuum [Angstrom], evenly spaced.
     flux, ivar : ndarray, shape (n, n_pix) or (n_pix,)
-        Spectra at rest, vacuum.
+        Spectra.
     good : ndarray of bool, same shape
         True where measured.
-    wave : ndarray, shape (n_pix,)
+    band : Band or str
+        Definition, or its name in `BANDS`.
 
     Returns
     -------
-    width, error : ndarray, shape (n,)
+    width, error : ndarray, shape (n,), or float for one spectrum
         [Angstrom]; NaN where a band is not covered.
 
     Notes
@@ -114,18 +115,23 @@ def pseudo_equivalent_width(band, flux, ivar, good, wave=WAVE):
     band = BANDS[band] if isinstance(band, str) else band
     spectra = [np.atleast_2d(np.asarray(values)) for values in (flux, ivar, good)]
     centre = air_to_vacuum(band.centre)
-    mean, variance = band_mean(centre, *spectra, wave)
+    mean, variance = band_mean(wave, *spectra, centre)
     level, level_variance = _pseudo_continuum(band, centre, spectra, wave)
     length = centre[1] - centre[0]
     ratio = mean / level
     error = np.sqrt(variance + ratio**2 * level_variance) / np.abs(level)
-    return length * (1 - ratio), length * error
+    return _as_given(flux, length * (1 - ratio)), _as_given(flux, length * error)
+
+
+def _as_given(flux, values):
+    """Return a float if the question was about one spectrum."""
+    return float(values[0]) if np.ndim(flux) == 1 else values
 
 
 def _pseudo_continuum(band, centre, spectra, wave):
     """Read the line through two side bands (or the level of one) at the band's centre."""
     sides = [air_to_vacuum(edges) for edges in band.sides]
-    levels = [band_mean(edges, *spectra, wave) for edges in sides]
+    levels = [band_mean(wave, *spectra, edges) for edges in sides]
     if len(sides) == 1:
         return levels[0]
     blue, red = (edges.mean() for edges in sides)
@@ -134,51 +140,51 @@ def _pseudo_continuum(band, centre, spectra, wave):
     return level, (1 - share) ** 2 * levels[0][1] + share**2 * levels[1][1]
 
 
-def magnitude(band, flux, ivar, good, wave=WAVE):
+def magnitude(wave, flux, ivar, good, band):
     """Index -2.5 log10(mean of the band / mean of the side band).
 
     Parameters
     ----------
-    band : Band or str
+    wave : ndarray, shape (n_pix,)
     flux, ivar : ndarray, shape (n, n_pix) or (n_pix,)
     good : ndarray of bool, same shape
-    wave : ndarray, shape (n_pix,)
+    band : Band or str
 
     Returns
     -------
-    value, error : ndarray, shape (n,)
+    value, error : ndarray, shape (n,), or float for one spectrum
         [mag]; NaN where a band is not covered or its mean is not positive. Means stand for the
         integrals of some definitions: the zero point differs by the ratio of the lengths.
     """
     band = BANDS[band] if isinstance(band, str) else band
     spectra = [np.atleast_2d(np.asarray(values)) for values in (flux, ivar, good)]
     centre = air_to_vacuum(band.centre)
-    mean, variance = band_mean(centre, *spectra, wave)
+    mean, variance = band_mean(wave, *spectra, centre)
     level, level_variance = _pseudo_continuum(band, centre, spectra, wave)
     positive = (mean > 0) & (level > 0)
     mean, level = np.where(positive, mean, np.nan), np.where(positive, level, np.nan)
     error = 2.5 / np.log(10) * np.sqrt(variance / mean**2 + level_variance / level**2)
-    return -2.5 * np.log10(mean / level), error
+    return _as_given(flux, -2.5 * np.log10(mean / level)), _as_given(flux, error)
 
 
-def measure(flux, ivar, good, names=tuple(BANDS), wave=WAVE):
+def measure(wave, flux, ivar, good, names=tuple(BANDS)):
     """Measure several indices.
 
     Parameters
     ----------
+    wave : ndarray, shape (n_pix,)
     flux, ivar : ndarray, shape (n, n_pix) or (n_pix,)
     good : ndarray of bool, same shape
     names : sequence of str
         Keys of `BANDS`.
-    wave : ndarray, shape (n_pix,)
 
     Returns
     -------
-    dict of str to ndarray, shape (n,)
+    dict of str to ndarray, shape (n,), or float for one spectrum
         Each index and its error (``e_`` and the name).
     """
     values = {}
     for name in names:
         index = magnitude if BANDS[name].magnitude else pseudo_equivalent_width
-        values[name], values[f"e_{name}"] = index(name, flux, ivar, good, wave)
+        values[name], values[f"e_{name}"] = index(wave, flux, ivar, good, name)
     return values
