@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from cemp.errors import BadInputError
-from cemp.models.cannon import Cannon, quadratic, quadratic_gradient
+from cemp.models.cannon import Cannon
+from cemp.models.quadratic import quadratic, quadratic_gradient
 
 N_PIXELS = 300
 MEAN, SCALE = np.array([5000, 2.5, -1.5, -1.2]), np.array([500, 1.0, 0.8, 0.7])

@@ -10,10 +10,11 @@ from cemp.constants import N_PIX, WAVE
 from cemp.errors import BadInputError
 from cemp.models.checkpoint import fingerprint
 from cemp.models.data import Augment, Sample, added_noise, augment
+from cemp.models.loss import bin_weights, learning_rate, masked_mse
 from cemp.models.macrn import MacrnConfig
 from cemp.models.predict import predict
 from cemp.models.scaler import LabelScaler
-from cemp.models.train import TrainSettings, bin_weights, fit, learning_rate, masked_mse
+from cemp.models.train import TrainSettings, fit
 
 TINY = MacrnConfig(
     kernels=(3, 5), channels=(2, 4, 4), reduction=2, lstm_units=4, step_features=2, head_units=8

@@ -12,7 +12,7 @@ from cemp.atomic import atomic_path
 from cemp.models.io import versions
 
 #: The code whose change makes a checkpoint stale.
-_SOURCES = ("macrn.py", "scaler.py", "data.py", "train.py")
+_SOURCES = ("macrn.py", "scaler.py", "data.py", "loss.py", "train.py")
 
 
 def fingerprint(config, settings, *samples):
