@@ -294,7 +294,7 @@ def add_names(stars, generator):
     pandas.DataFrame
         With star_key and gaia_source_id in front and behind.
     """
-    numbers = generator.choice(np.arange(16**6, 16**7), len(stars), replace=False)
+    numbers = 16**6 + generator.choice(15 * 16**6, len(stars), replace=False)
     stars.insert(0, "star_key", [f"m{number:07x}" for number in numbers])
     stars["gaia_source_id"] = generator.choice(2**40, len(stars), replace=False) * 2**20 + 2**59
     return stars
