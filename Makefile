@@ -32,7 +32,7 @@ export PYTHONPATH      := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 # ---- Python: PYTHON=..., an active conda environment with the packages, or our own .venv -------
 
 ifdef PYTHON
-ENV :=
+ENV   :=
 else
 CONDA := $(if $(CONDA_PREFIX),$(shell $(CONDA_PREFIX)/bin/python -c \
   'from importlib.util import find_spec as f; print("yes" if all(map(f, ("torch", "papermill", "aastex"))) else "")' 2>/dev/null))
@@ -56,6 +56,13 @@ OUT_03 := $(addprefix $(B)/03/,macrn.pt macrn.json history.csv)
 OUT_04 := $(addprefix $(B)/04/,predictions.parquet metrics.csv)
 OUT_05 := $(addprefix $(B)/05/,candidates.fits candidates.csv search.parquet)
 STAGES := $(OUT_00) $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(OUT_05)
+
+IN_00  := $(wildcard cemp/data/*)
+IN_01  := $(SURVEY)
+IN_02  := $(OUT_01) $(SURVEY)
+IN_03  := $(OUT_01) $(OUT_02)
+IN_04  := $(OUT_01) $(OUT_02) $(OUT_03) $(TRUTH)
+IN_05  := $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(TRUTH)
 INPUTS := $(patsubst notebooks/%.ipynb,$(B)/inputs/%.json,$(NOTEBOOKS))
 
 run    = $(PYTHON) -m cemp.workflow.run $(1) --profile $(PROFILE) --timeout $(TIMEOUT)
@@ -83,7 +90,7 @@ stages: $(STAGES) ## the notebooks alone
 	@test -x .venv/bin/python || $(BASE_PYTHON) -m venv .venv || { \
 	  echo 'could not make .venv; on Debian and Ubuntu: apt-get install python3-venv'; exit 1; }
 	.venv/bin/python -m pip install --disable-pip-version-check -r requirements.lock
-	.venv/bin/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	PYTHONPATH= .venv/bin/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 # ---- the notebooks ------------------------------------------------------------------------------
@@ -92,27 +99,27 @@ $(INPUTS) &: $(NOTEBOOKS) $(wildcard notebooks/profiles/$(PROFILE).yaml) \
              $(shell find cemp -name '*.py') | $(ENV)
 	@$(PYTHON) -m cemp.workflow.inputs --profile $(PROFILE)
 
-$(OUT_00) &: $(B)/inputs/00_mock_survey.json $(wildcard cemp/data/*) | $(ENV)
+$(OUT_00) &: $(B)/inputs/00_mock_survey.json $(IN_00) | $(ENV)
 	@$(call run,00_mock_survey)
 	@$(call finish,$(OUT_00))
 
-$(OUT_01) &: $(B)/inputs/01_crossmatch.json $(SURVEY) | $(ENV)
+$(OUT_01) &: $(B)/inputs/01_crossmatch.json $(IN_01) | $(ENV)
 	@$(call run,01_crossmatch)
 	@$(call finish,$(OUT_01))
 
-$(OUT_02) &: $(B)/inputs/02_preprocessing.json $(OUT_01) | $(ENV)
+$(OUT_02) &: $(B)/inputs/02_preprocessing.json $(IN_02) | $(ENV)
 	@$(call run,02_preprocessing)
 	@$(call finish,$(OUT_02))
 
-$(OUT_03) &: $(B)/inputs/03_training.json $(OUT_01) $(OUT_02) | $(ENV)
+$(OUT_03) &: $(B)/inputs/03_training.json $(IN_03) | $(ENV)
 	@$(call run,03_training)
 	@$(call finish,$(OUT_03))
 
-$(OUT_04) &: $(B)/inputs/04_evaluation.json $(OUT_01) $(OUT_02) $(OUT_03) $(TRUTH) | $(ENV)
+$(OUT_04) &: $(B)/inputs/04_evaluation.json $(IN_04) | $(ENV)
 	@$(call run,04_evaluation)
 	@$(call finish,$(OUT_04))
 
-$(OUT_05) &: $(B)/inputs/05_candidates.json $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(TRUTH) | $(ENV)
+$(OUT_05) &: $(B)/inputs/05_candidates.json $(IN_05) | $(ENV)
 	@$(call run,05_candidates)
 	@$(call finish,$(OUT_05))
 
@@ -120,8 +127,7 @@ $(OUT_05) &: $(B)/inputs/05_candidates.json $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_
 
 TEX_PACKAGES := latexmk texlive-publishers texlive-latex-recommended texlive-latex-extra \
                 texlive-fonts-recommended texlive-science texlive-plain-generic cm-super-minimal
-FROM      := $(if $(filter demo,$(PROFILE)),.,$(B))
-SUDO      := $(if $(filter 0,$(shell id -u)),,sudo)
+SUDO         := $(if $(filter 0,$(shell id -u)),,sudo)
 
 paper: $(if $(shell command -v latexmk),$(B)/paper/ms.pdf,no-tex) ## the PDF (needs TeX: see `make tex`)
 

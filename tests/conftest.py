@@ -1,0 +1,5 @@
+"""What all tests share."""
+
+import matplotlib
+
+matplotlib.use("agg")  # draw without a screen
