@@ -56,12 +56,18 @@ class MacrnConfig:
         return len(self.kernels) * self.channels[-1]
 
     @property
-    def n_steps(self):
-        """Length of the sequence that reaches the LSTM."""
-        length = N_PIX
+    def stage_lengths(self):
+        """Length of the sequence after each stage."""
+        lengths, length = [], N_PIX
         for stride, pool in zip(self.strides, self.pools, strict=True):
             length = math.ceil(length / stride) // pool
-        return length
+            lengths.append(length)
+        return tuple(lengths)
+
+    @property
+    def n_steps(self):
+        """Length of the sequence that reaches the LSTM."""
+        return self.stage_lengths[-1]
 
 
 class PyramidConv(nn.Module):
