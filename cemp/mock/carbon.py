@@ -36,6 +36,25 @@ def natural_fraction(fe_h):
     return np.interp(fe_h, *FRACTION)
 
 
+def cumulative_fraction(limit, slope=1.0):
+    """Give the CEMP fraction of all halo stars below one metallicity.
+
+    Parameters
+    ----------
+    limit : float
+        [Fe/H] [dex], above -4.
+    slope : float
+        Fall of the halo's metallicity distribution: dex in number per dex in [Fe/H].
+
+    Returns
+    -------
+    float
+        `natural_fraction` averaged over -4 < [Fe/H] < `limit`.
+    """
+    fe_h = np.linspace(-4.0, limit, 2001)
+    return float(np.average(natural_fraction(fe_h), weights=10.0 ** (slope * fe_h)))
+
+
 def carbon_ceiling(fe_h):
     """Give the highest [C/Fe] of the synthetic grid: 3.5, or [C/H] = +0.3.
 
