@@ -8,7 +8,7 @@ stars differ from LTE spectra, by an amount seen in real stars or its order of m
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+from scipy import fft
 
 from cemp.constants import C_KMS, SEED, air_to_vacuum, rng
 
@@ -52,9 +52,13 @@ class PhysicsSettings:
 
 
 def _gaussian(wave, centre, fwhm_kms):
-    """Gaussian of unit height at a wavelength, width in km/s."""
-    velocity = C_KMS * (wave / centre - 1)
-    return np.exp(-4 * np.log(2) * (velocity / fwhm_kms) ** 2)
+    """Make a Gaussian of unit height at a wavelength (sorted `wave`), width in km/s."""
+    out = np.zeros_like(wave)
+    reach = 3 * fwhm_kms / C_KMS
+    near = slice(*np.searchsorted(wave, [centre * (1 - reach), centre * (1 + reach)]))
+    velocity = C_KMS * (wave[near] / centre - 1)
+    out[near] = np.exp(-4 * np.log(2) * (velocity / fwhm_kms) ** 2)
+    return out
 
 
 def _step(value, middle, width):
@@ -91,8 +95,9 @@ def deepen_balmer(wave, norm, teff, logg, random, settings):
 
 
 def smooth_field(n, correlation, random):
-    """Random field of unit variance, correlated over `correlation` pixels; shape (n,)."""
-    field = gaussian_filter1d(random.normal(size=n), correlation / np.sqrt(2), mode="wrap")
+    """Draw a random field of unit variance, correlated over `correlation` pixels; shape (n,)."""
+    k = 2 * np.pi * fft.rfftfreq(n)
+    field = fft.irfft(fft.rfft(random.normal(size=n)) * np.exp(-((k * correlation) ** 2) / 4), n)
     return field * np.sqrt(np.sqrt(2 * np.pi) * correlation)
 
 
