@@ -212,7 +212,7 @@ REFERENCE = {"values": {
     "MatchStars": {"notebook": "01_crossmatch", "what": "stars", "fmt": ",d", "value": 2412,
                    "scatter": 0.0, "n_seeds": 1}}}
 TEXTS = {"04_evaluation": "EvalFehRmse  RMSE of [Fe/H] [dex]  0.14",
-         "01_crossmatch": "labelled stars    2,412"}
+         "01_crossmatch": "0  stars    2{,}412\n1  epochs  2000"}
 
 
 def values(rmse=0.14, stars=2412):
@@ -231,7 +231,7 @@ def test_numbers_beyond_differ(changed):
 
 
 def test_a_committed_notebook_that_shows_another_number_differs():
-    stale = {**TEXTS, "01_crossmatch": "labelled stars    2,398"}
+    stale = {**TEXTS, "01_crossmatch": "0  stars   2{,}398\n1 others  2{,}412"}
     assert "notebooks/01_crossmatch.ipynb" in verify.compare(values(), REFERENCE, stale)[1][0]
 
 
@@ -321,7 +321,9 @@ def test_the_papers_folder_holds_sources_figures_and_values(tmp_path):
         (tmp_path / name).write_text("x")
     folder = paper.gather(Paths("demo", tmp_path))
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert found == {"ms.tex", "references.bib", "values/01.tex", "figures/01_a.pdf"}
+    assert found == {"ms.tex", "references.bib", "values/01.tex", "values/all.tex",
+                     "figures/01_a.pdf"}
+    assert r"\input{values/01}" in (folder / "values" / "all.tex").read_text()
 
 
 @pytest.mark.skipif(not shutil.which("latexmk"), reason="needs TeX")

@@ -26,7 +26,8 @@ def gather(paths):
     Returns
     -------
     pathlib.Path
-        ``build/<profile>/paper``, with ``figures``, ``values`` and ``tables`` inside.
+        ``build/<profile>/paper``, with ``figures``, ``values`` and ``tables`` inside;
+        ``values/all.tex`` reads the values of every stage.
     """
     folder = paths.build / "paper"
     folder.mkdir(parents=True, exist_ok=True)
@@ -40,6 +41,9 @@ def gather(paths):
         for source in paths.published(kind).glob(pattern):
             if source.parent != folder / kind:
                 shutil.copy2(source, folder / kind)
+    values = sorted(path.stem for path in (folder / "values").glob("[0-9]*.tex"))
+    text = "".join(f"\\input{{values/{name}}}\n" for name in values)
+    (folder / "values" / "all.tex").write_text("% every stage's results\n" + text)
     return folder
 
 

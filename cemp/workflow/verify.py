@@ -97,6 +97,17 @@ def agrees(value, entry):
     return abs(value - entry["value"]) <= tolerance(entry)
 
 
+def untex(text):
+    r"""Turn the TeX of a printed value back into plain text.
+
+    Examples
+    --------
+    >>> untex(r"\ensuremath{-}1{,}650")
+    '-1,650'
+    """
+    return text.replace(r"\ensuremath{-}", "-").replace("{,}", ",").replace(r"\nodata", "nan")
+
+
 def numbers(text):
     """Read all numbers of a text with the precision they are printed with.
 
@@ -146,7 +157,7 @@ def shown(name, value, entry, text):
     Parameters
     ----------
     name : str
-        Macro name; if the table prints it, only its lines count.
+        Macro name; if the table prints it, or what the value is, only such lines count.
     value : float or str
         Value of this run.
     entry : dict
@@ -158,8 +169,9 @@ def shown(name, value, entry, text):
     -------
     bool
     """
-    lines = [line for line in text.splitlines() if re.search(rf"\b{name}\b", line)]
-    text = "\n".join(lines) or text
+    lines = [line for line in text.splitlines()
+             if re.search(rf"\b{name}\b", line) or (entry["what"] and entry["what"] in line)]
+    text = untex("\n".join(line.replace(entry["what"], " ") for line in lines) or text)
     if isinstance(value, str):
         return value in text
     if math.isnan(value):
