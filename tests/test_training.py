@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from cemp.constants import N_PIX, WAVE
 from cemp.errors import BadInputError
+from cemp.models import describe
 from cemp.models.checkpoint import fingerprint
 from cemp.models.data import Augment, Sample, added_noise, augment
 from cemp.models.loss import bin_weights, learning_rate, masked_mse
@@ -170,3 +172,48 @@ def test_augmentation_can_be_switched_off(samples):
         train.flux, train.ivar, train.good, np.random.default_rng(1), NO_AUGMENT
     )
     assert np.array_equal(flux, train.flux) and np.array_equal(good, train.good)
+
+
+def test_rows_are_joined_by_star_whatever_their_order():
+    observations = pd.DataFrame({
+        "obsid": [5, 3, 4, 2], "star_id": ["b", "a", "b", "a"],
+        "fold": ["train", "train", "train", "test"], "snrg": [60.0, 70.0, 10.0, 80.0],
+    })  # fmt: skip
+    labels = pd.DataFrame(
+        {"star_id": ["b", "a"], "teff": [6000.0, 5000], "logg": [4.0, 2], "fe_h": [-1.0, -3]}
+    ).assign(c_h=[-1.0, -2], c_h_limit=[False, True])
+    rows = describe.fold_rows(observations, labels, "train", 50)
+    assert rows[["obsid", "teff"]].to_numpy().tolist() == [[3, 5000], [5, 6000]]
+    assert len(describe.fold_rows(observations, labels, "train")) == 3
+    with pytest.raises(BadInputError, match="snrg_min"):
+        describe.fold_rows(observations, labels, "train", 500)
+
+
+def test_repeated_draws_use_every_star():
+    fe_h = np.repeat([-0.1, -1.1, -3.1], [80, 8, 2])
+    table = describe.balance(fe_h, 0.25, seed=1, n_epochs=20)
+    assert table.loc[1, "drawn in each"] == 90
+    assert table.loc[1, "different"] == 30 + 8 + 2
+    assert table.loc[20, "different"] == 90
+
+
+def test_scatter_of_known_residuals():
+    labels = np.zeros((200, 4))
+    labels[:100, 2], labels[0, 3] = -3, np.nan
+    residual = np.random.default_rng(1).normal(0, [100, 0.2, 0.1, 0.3], (200, 4))
+    table = describe.scatter_table(labels + residual, labels, np.full(200, 60.0))
+    assert table.loc["[Fe/H] < -2", "teff n"] == 100
+    assert table.loc["all", "c_h n"] == 199
+    assert table.loc["all", "fe_h RMSE"] == pytest.approx(np.std(residual[:, 2]), abs=0.01)
+    assert table.loc["all", "teff robust"] == pytest.approx(100, rel=0.15)
+    assert np.isnan(table.loc["S/N(g) < 20", "teff RMSE"])
+
+
+def test_attention_is_averaged_by_group(samples):
+    train = samples[0]
+    model = fit(*samples, TINY, replace(QUICK, epochs=1), log=quiet).model
+    weights = describe.attention_weights(model, train.flux, train.good, batch=7)
+    groups = describe.attention_groups(model, train)
+    rich = train.labels[:, 2] > -1
+    np.testing.assert_allclose(groups["weight"][0], weights[rich].mean(axis=0), rtol=1e-6)
+    assert groups["kernel"].tolist() == [3] * 4 + [5] * 4
