@@ -118,11 +118,9 @@ def bin_rows(table, labels, texts):
     kept = table[table["statistic"] == "scatter"]
     rows = []
     for text, (_, part) in zip(texts, kept.groupby("low_edge"), strict=True):
-        cells = [
-            span(*part[(part["label"] == label) & (part["method"] == method)]
-                 [["value", "low", "high"]].iloc[0], digits(label))
-            for label in labels for method in METHODS
-        ]  # fmt: skip
+        values = part.set_index(["label", "method"])["value"]
+        cells = [number(values[label, method], digits(label))
+                 for label in labels for method in METHODS]  # fmt: skip
         rows.append([text.replace("<", "$<$").replace(">", "$>$"), part["n_spectra"].max(), *cells])
     return rows
 

@@ -15,7 +15,7 @@ def draw_profile(ax, wave, profile, control, style):
     ax.plot(wave, np.abs(profile) / np.abs(profile).mean(), style, color=COLOURS[0], lw=0.8,
             ms=2.5, label="trained network")
     ax.axhline(1, color="k", lw=0.4, ls=":")
-    ax.legend(loc="upper right")
+    ax.set_ylim(0, None)
     return ax
 
 
@@ -42,6 +42,7 @@ def draw_wavelengths(data):
     axes[0].set(ylabel="mean flux", title=str(data["title"]), ylim=(0.2, 1.25))
     axes[0].legend(loc="lower right", ncols=2)
     draw_profile(axes[1], data["wave"], data["gradient"], data["gradient_control"], "-")
+    axes[1].legend(loc="upper right", ncols=2)
     axes[1].set_ylabel("gradient of [C/H],\nrelative to its mean")
     draw_profile(axes[2], data["centre"], data["occlusion"], data["occlusion_control"], "o-")
     axes[2].set_ylabel("change of [C/H] when\nhidden, relative to mean")

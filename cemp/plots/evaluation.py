@@ -71,7 +71,7 @@ def draw_cemp_giant(data):
     fig = plt.figure(figsize=(PAGE, 4.6))
     grid = fig.add_gridspec(2, 2, height_ratios=(1, 1.25))
     top, left, right = (fig.add_subplot(part) for part in (grid[0, :], grid[1, 0], grid[1, 1]))
-    draw_pair(top, data, 3850, 6700)
+    draw_pair(top, data, 3830, 6700)
     top.set_ylim(0, 1.35)
     mark_bands(top, data, 0.88)
     top.set_title(str(data["title"]))
