@@ -5,18 +5,18 @@ import pandas as pd
 
 from cemp.constants import LABELS, WAVE, air_to_vacuum, rng
 from cemp.evaluate.scores import DEFAULT, paired_difference
+from cemp.indices import BANDS
 
-#: Carbon features between air wavelengths [Angstrom]: the CN bands to the violet of their heads
-#: at 3883 and 4216; the CH G band as the Lick index G4300 has it (Worthey et al. 1994, ApJS 94,
-#: 687) and the wider region of the CH A-X system; the C2 Swan bands to the violet of their heads
-#: at 4737, 5165 and 5636.
+#: Carbon features between air wavelengths [Angstrom]: the bands of the line indices (the CN bands
+#: to the violet of their heads, the CH G band as the Lick index has it and the wider region of the
+#: CH A-X system, C2 Swan bands to the violet of their heads) and the Swan band with head at 5636.
 BANDS_AIR = {
-    "CN 3883": (3850.0, 3884.0),
-    "CN 4216": (4140.0, 4217.0),
-    "CH G": (4281.375, 4316.375),
-    "CH wide": (4200.0, 4400.0),
-    "C2 4737": (4670.0, 4738.0),
-    "C2 5165": (5080.0, 5167.0),
+    "CN 3883": BANDS["cn_3883"].centre,
+    "CN 4216": BANDS["cn_4215"].centre,
+    "CH G": BANDS["gband_lick"].centre,
+    "CH wide": BANDS["egp"].centre,
+    "C2 4737": BANDS["c2_4737"].centre,
+    "C2 5165": BANDS["c2_5165"].centre,
     "C2 5636": (5540.0, 5638.0),
 }
 
