@@ -58,12 +58,12 @@ def match_table(matches, chance):
             "decided by position": a["by_position"],
             "pairs refused: identifiers disagree": a["id_disagrees"],
             "stars lost: position too coarse": a["unmatched_coarse"],
-            "median separation": round(sep.median(), 2),
+            "median separation": round(float(sep.median()), 2),
             "matched beyond 1 arcsec": int((sep > 1).sum()),
             "chance matches expected": round(chance[source].attrs["expected"], 2),
             "its error": round(chance[source].attrs["error"], 2),
         }  # fmt: skip
-    return pd.DataFrame(out).astype(object)
+    return pd.DataFrame({name: pd.Series(column, dtype=object) for name, column in out.items()})
 
 
 def overlap_arrays(table, comparison):
@@ -96,7 +96,8 @@ def overlap_arrays(table, comparison):
         names = ("value", "difference", "pair")
         data |= {f"{label}_{n}": c for n, c in zip(names, columns, strict=True)}
         rows = comparison[comparison["label"] == label]
-        data[f"{label}_offset"] = rows["offset"].to_numpy(float)
+        # a line through fewer stars would say more than they do
+        data[f"{label}_offset"] = rows["offset"].where(rows["n"] >= 5).to_numpy(float)
         data[f"{label}_e_offset"] = rows["e_offset"].to_numpy(float)
     return data
 

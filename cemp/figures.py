@@ -4,6 +4,8 @@ Each figure is one registered function of a table of arrays. `publish` keeps tha
 the figure, so that a fresh clone redraws every figure without data or training.
 """
 
+import logging
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,6 +13,9 @@ import numpy as np
 from cemp.atomic import atomic_path
 from cemp.errors import BadInputError
 from cemp.plots.style import STYLE
+
+# embedding a font whose file bears no date would otherwise print two warnings a figure
+logging.getLogger("fontTools").setLevel(logging.ERROR)
 
 #: Figure name -> function(data) -> matplotlib Figure; filled by `figure`.
 FIGURES = {}

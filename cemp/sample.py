@@ -14,6 +14,7 @@ __all__ = [
     "merge_sources",
     "split_by_star",
     "spectrum_paths",
+    "usable",
 ]
 
 #: Shares of the stars, by fold.
@@ -69,6 +70,21 @@ def split_by_star(labels, rng, shares=None, width=0.5):
     return pd.Series(folds, index=order, dtype="str", name="fold").reindex(labels.index)
 
 
+def usable(observations):
+    """Tell which spectra the survey classes as a star and gives a redshift.
+
+    Parameters
+    ----------
+    observations : pandas.DataFrame
+        Columns cls, z.
+
+    Returns
+    -------
+    pandas.Series of bool, same index
+    """
+    return (observations["cls"] == "STAR") & observations["z"].notna()
+
+
 def assign_folds(observations, labels):
     """Give every spectrum the fold of its star.
 
@@ -87,8 +103,7 @@ def assign_folds(observations, labels):
         redshift.
     """
     fold = observations["star_id"].map(labels.set_index("star_id")["fold"]).fillna("search")
-    bad = (observations["cls"] != "STAR") | observations["z"].isna()
-    return fold.mask(bad, "reject").astype("str").rename("fold")
+    return fold.where(usable(observations), "reject").astype("str").rename("fold")
 
 
 def count_bins(fe_h, width=0.25):

@@ -7,6 +7,7 @@ import pandas as pd
 
 from cemp.constants import LABELS
 from cemp.crossmatch import MATCHING, match
+from cemp.errors import BadInputError
 from cemp.identity import assign_star_id, star_table
 
 
@@ -128,12 +129,22 @@ def combine_entries(entries, settings=MERGING):
         One row a star and source: star_id, source, labels and errors, c_h_limit, n_entries,
         sep_arcsec, reference (all, separated by ``; ``).
 
+    Raises
+    ------
+    BadInputError
+        If there is no entry.
+
     Notes
     -----
     The median of the entries, label by label: one literature pair in five differs by more than
     0.5 dex in carbon, so a mean would follow the outliers. Carbon: detections only; if there
     is none, the lowest upper limit, marked as a limit.
     """
+    if entries.empty:
+        raise BadInputError(
+            "no star of the survey is in any label table: check that the catalogues named in "
+            "the profile belong together"
+        )
     entries = _fill_errors(entries, settings)
     limit = entries["c_h_limit"].to_numpy(bool)
     bound = entries["c_h"].where(limit)

@@ -215,3 +215,8 @@ def test_paths_follow_the_pattern():
                          "fiberid": [7, -1]})  # fmt: skip
     pattern = "{planid}/spec-{lmjd:05d}-{planid}_sp{spid:02d}-{fiberid:03d}.fits.gz"
     assert spectrum_paths(rows, pattern).tolist() == ["HD1/spec-56001-HD1_sp01-007.fits.gz", ""]
+
+
+def test_catalogues_without_a_common_star_are_refused():
+    with pytest.raises(BadInputError, match="no star of the survey is in any label table"):
+        combine_entries(entries([entry("s", "saga", -3.0)]).iloc[:0])

@@ -23,7 +23,7 @@ def _steps(ax, edges, values, source):
     name, colour, style, _ = LOOKS[source]
     counts = np.histogram(np.maximum(values, edges[0]), edges)[0]
     ax.stairs(
-        np.maximum(counts, 0.05), edges, color=colour, ls=style, lw=1.4,
+        np.maximum(counts, 1e-3), edges, color=colour, ls=style, lw=1.4,
         label=f"{name} ({len(values):,d})",
     )  # fmt: skip
 
@@ -55,9 +55,9 @@ def draw_separation(data):
     ax.plot(np.sqrt(inside[:-1] * inside[1:]), level, color="0.45", ls="-.", label=text)
     ax.axvline(radius, color="k", lw=0.6)
     ax.text(radius * 1.08, 0.97, f"{radius:g}$''$", transform=ax.get_xaxis_transform(), va="top")
-    ax.set(xscale="log", yscale="log", xlim=(0.01, 60), ylim=(0.05, None))
+    ax.set(xscale="log", yscale="log", xlim=(0.01, 60), ylim=(3e-3, None))
     ax.set(xlabel="Separation at the common epoch [arcsec]", ylabel="Stars per bin")
-    ax.set_ylim(top=ax.get_ylim()[1] * 12)
+    ax.set_ylim(top=ax.get_ylim()[1] * 30)
     ax.legend(loc="upper left", fontsize=6.5)
     _note(ax, data)
     return fig
@@ -93,7 +93,7 @@ def draw_overlaps(data):
                 ax.axhspan(offset - error, offset + error, color=colour, alpha=0.15, lw=0)
         ax.axhline(0, color="0.6", lw=0.5, zorder=0)
         text, unit = LABEL_TEXT[label].rsplit(" [", 1)
-        ax.set(xlabel=f"{text} of the second source [{unit}", ylabel=f"Difference [{unit}")
+        ax.set(xlabel=f"{text} of the second source [{unit}", ylabel=f"First $-$ second [{unit}")
         ax.set_title(text, loc="left")
     axes[0, 0].legend(loc="best")
     _note(axes[0, 1], data)
