@@ -105,8 +105,8 @@ def check_disk():
     text : str
     """
     free = shutil.disk_usage(ROOT).free / 1e9
-    return free > DISK_GB, f"{free:.0f} GB of disk free ({DISK_GB:.0f} needed; several more if torch " \
-                           "comes with CUDA)"
+    return free > DISK_GB, (f"{free:.0f} GB of disk free ({DISK_GB:.0f} needed; several more if "
+                            "torch comes with CUDA)")
 
 
 def check_memory():
