@@ -9,7 +9,7 @@ from astropy.io import fits
 
 from cemp.constants import C_KMS, air_to_vacuum
 from cemp.errors import BadInputError
-from cemp.mock import exposure, instrument, layout, nonstellar, physics, sky, spectra
+from cemp.mock import exposure, instrument, layout, nonstellar, observatory, physics, sky, spectra
 from cemp.mock.grid import GRID_LABELS, load_grid
 from cemp.paths import ROOT
 
@@ -46,7 +46,8 @@ class NearestInGrid:
 
 @pytest.fixture(autouse=True)
 def no_training(monkeypatch):
-    monkeypatch.setattr(spectra, "load_emulator", lambda *a, **k: NearestInGrid())
+    for module in (spectra, observatory):
+        monkeypatch.setattr(module, "load_emulator", lambda *a, **k: NearestInGrid())
 
 
 @pytest.fixture
@@ -308,11 +309,11 @@ def test_rerun_keeps_whole_files_and_forgets_those_of_other_inputs(tables, tmp_p
 
 def test_no_two_stars_share_a_noiseless_flux(tables):
     """Not even with equal labels; one star keeps its flux from night to night."""
-    observatory = spectra.Observatory(seed=1)
+    mock = observatory.Observatory(seed=1)
     twin = tables[0].iloc[0].to_dict()
-    one, two = (observatory.surface_flux(twin | {"star_key": key}) for key in ("a", "b"))
+    one, two = (mock.surface_flux(twin | {"star_key": key}) for key in ("a", "b"))
     assert np.mean(np.abs(one / two - 1) > 1e-4) > 0.2
-    assert np.array_equal(one, observatory.surface_flux(twin | {"star_key": "a"}))
+    assert np.array_equal(one, mock.surface_flux(twin | {"star_key": "a"}))
 
 
 def test_faulty_tables_are_refused(tables, tmp_path):
