@@ -77,7 +77,7 @@ def follow(star, observation, paths, seed):
     dict of str to ndarray
         wave (n,) observed vacuum wavelength [Angstrom]; sharp (n,) noiseless flux at R = 5000;
         smooth (n,) at the resolution of this exposure, both unreddened and divided by their
-        median; file (n,) the flux as written, divided by its median; error (n,) in the same
+        median; written (n,) the flux as written, divided by its median; error (n,) in the same
         unit, NaN where lost; lost (n,) whether ivar is 0.
     """
     observatory = Observatory(seed, cache=paths.root / "build" / "emulator")
@@ -92,4 +92,4 @@ def follow(star, observation, paths, seed):
     error = np.full(wave.size, np.nan)
     error[~lost] = 1 / np.sqrt(spectrum.ivar[~lost]) / level
     return {"wave": wave, "sharp": sharp / np.median(sharp), "smooth": smooth / np.median(smooth),
-            "file": spectrum.flux / level, "error": error, "lost": lost}  # fmt: skip
+            "written": spectrum.flux / level, "error": error, "lost": lost}  # fmt: skip

@@ -117,7 +117,7 @@ def draw_observed_spectrum(data):
     Parameters
     ----------
     data : dict of str to ndarray
-        wave, sharp, smooth, file, error, lost of `cemp.mock.example.follow`; label (a text).
+        wave, sharp, smooth, written, error, lost of `cemp.mock.example.follow`; label (a text).
 
     Returns
     -------
@@ -153,18 +153,18 @@ def draw_window(ax, data, low, high):
     """
     here = (data["wave"] >= low) & (data["wave"] <= high)
     wave, lost = data["wave"][here], data["lost"][here].astype(bool)
-    flux = np.where(lost, np.nan, data["file"][here])
-    curves = {"file": flux, "sharp": data["sharp"][here], "smooth": data["smooth"][here]}
+    flux = np.where(lost, np.nan, data["written"][here])
+    curves = {"written": flux, "sharp": data["sharp"][here], "smooth": data["smooth"][here]}
     curves = {name: curve / np.nanmedian(curve) for name, curve in curves.items()}
     if high - low < 1000:
         ax.plot(wave, curves["sharp"], color=COLOURS[4], linewidth=0.6, label="noiseless, R = 5000")
-    ax.plot(wave, curves["file"], color="0.35", linewidth=0.5, drawstyle="steps-mid",
+    ax.plot(wave, curves["written"], color="0.35", linewidth=0.5, drawstyle="steps-mid",
             label="the file")  # fmt: skip
     ax.plot(wave, curves["smooth"], color=COLOURS[5], linewidth=0.9, linestyle="--",
             label="noiseless, unreddened, R of the exposure")  # fmt: skip
     shade = ax.fill_between(wave, 0, 1, where=lost, transform=ax.get_xaxis_transform(),
                             step="mid", color=COLOURS[1], alpha=0.5, linewidth=0)  # fmt: skip
     shade.set_label("ivar = 0")
-    top = np.nanpercentile(curves["file"], 99.8)
+    top = np.nanpercentile(curves["written"], 99.8)
     ax.set(xlim=(low, high), ylim=(0 if high - low > 1000 else None, 1.12 * top))
     return ax
