@@ -202,3 +202,53 @@ def brier_score(probability, true):
     probability, true = np.asarray(probability, dtype=float), np.asarray(true, dtype=float)
     known = np.isfinite(probability)
     return float(np.mean((probability[known] - true[known]) ** 2))
+
+
+def curve(probability, true, thresholds):
+    """Score the selection at many thresholds.
+
+    Parameters
+    ----------
+    probability : array_like, shape (n,)
+        Stated probabilities; NaN is never selected.
+    true : array_like of bool, shape (n,)
+    thresholds : sequence of float
+        A star is selected above, not at, the threshold.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns threshold, completeness, purity (NaN where nothing is selected), selected.
+    """
+    probability, true = np.asarray(probability, dtype=float), np.asarray(true, dtype=bool)
+    rows = []
+    for threshold in thresholds:
+        selected = probability > threshold
+        value = rates(selected, true)["value"]
+        rows.append((threshold, value["completeness"], value["purity"], int(selected.sum())))
+    return pd.DataFrame(rows, columns=["threshold", "completeness", "purity", "selected"])
+
+
+def pulls(held, labels):
+    """Check stated errors: residuals of held-out spectra in units of their total error.
+
+    Parameters
+    ----------
+    held : pandas.DataFrame
+        Predicted labels and errors e_..., adopted ones label_... and label_e_...
+    labels : sequence of str
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a label: n; median and robust scatter (1.4826 times the median absolute
+        deviation) of the pull, 0 and 1 if errors are right; share beyond three.
+    """
+    rows = []
+    for name in labels:
+        error = np.hypot(held[f"e_{name}"], held[f"label_e_{name}"].fillna(0.0))
+        pull = ((held[f"label_{name}"] - held[name]) / error).dropna()
+        middle = pull.median()
+        spread = 1.4826 * (pull - middle).abs().median()
+        rows.append((name, len(pull), middle, spread, (pull.abs() > 3).mean()))
+    return pd.DataFrame(rows, columns=["label", "n", "median", "scatter", "beyond 3"])

@@ -13,11 +13,15 @@ from scipy.ndimage import gaussian_filter1d
 
 from cemp.constants import WAVE
 from cemp.preprocess.continuum import continuum
+from cemp.preprocess.pipeline import PreprocessSettings
 
 #: Nodes of Teff [K] at which the library's lowest and highest log g are tabulated.
 _TEFF = (3900, 4500, 5000, 5500, 6000, 6500, 7100)
 _LOWEST = (0.2, 0.6, 1.2, 1.8, 2.4, 3.0, 3.4)
 _HIGHEST = (5.0, 4.95, 4.9, 4.825, 4.75, 4.67, 4.6)
+
+#: LAMOST's pixels: steps of 1e-4 in log10(wavelength), 3700-9099 Angstrom at rest.
+NATIVE = 10 ** (3.5682 + 1e-4 * np.arange(3909))
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,9 @@ class GBandSettings:
 
     Parameters
     ----------
+    band : str
+        Index of `cemp.indices.BANDS`. Not Lick's G4300: its side bands lie within the CH lines,
+        so that it falls again above [C/Fe] = 1 in giants; those of ``gp`` lie outside.
     resolution : float
         Resolving power that the comparison spectra are brought to: LAMOST's at 5500 Angstrom.
     teff, height, fe_h : tuple of (first, last, number)
@@ -41,6 +48,7 @@ class GBandSettings:
         Steps in Teff [K], log g, [Fe/H] over which the index's slopes are taken.
     """
 
+    band: str = "gp"
     resolution: float = 1800.0
     teff: tuple = (4000.0, 6900.0, 11)
     height: tuple = (0.0, 1.0, 5)
@@ -87,23 +95,30 @@ def degrade(wave, flux, resolution, native):
     return gaussian_filter1d(flux, sigma, axis=1, mode="nearest")
 
 
-def normalise(wave, flux):
-    """Bring synthetic spectra to the model grid and divide by the survey's continuum.
+def normalise(wave, flux, settings=PreprocessSettings()):  # noqa: B008  (frozen)
+    """Divide synthetic spectra by the survey's continuum, as the observed ones are.
 
     Parameters
     ----------
     wave : ndarray, shape (n_wave,)
         Vacuum wavelength [Angstrom].
     flux : ndarray, shape (n, n_wave)
+    settings : cemp.preprocess.pipeline.PreprocessSettings
+        Those of 02.
 
     Returns
     -------
     ndarray, shape (n, n_pix)
-        On `cemp.constants.WAVE`.
+        On `cemp.constants.WAVE`. The continuum is fitted on LAMOST's own pixels.
     """
-    good = np.ones(WAVE.size, dtype=bool)
-    rows = [np.interp(WAVE, wave, row) for row in flux]
-    return np.array([row / continuum(WAVE, row, good) for row in rows])
+    good, rows = np.ones(NATIVE.size, dtype=bool), []
+    for row in flux:
+        row = np.interp(NATIVE, wave, row)
+        cont = continuum(
+            NATIVE, row, good, settings.continuum_order, settings.continuum_width
+        )
+        rows.append(np.interp(WAVE, NATIVE, row / cont))
+    return np.array(rows)
 
 
 class ExpectedBand:

@@ -1,9 +1,88 @@
 """The G-band check applied: measured bands, their excess, and what it says about candidates."""
 
 import numpy as np
+import pandas as pd
 
+from cemp.constants import LABELS, WAVE
+from cemp.indices import pseudo_equivalent_width
 
 GRADES = ("confirmed", "not confirmed", "untested")
+
+
+def template_measure(band):
+    """Make the function that measures a band in noiseless spectra, for `ExpectedBand`.
+
+    Parameters
+    ----------
+    band : str
+        Name in `cemp.indices.BANDS`.
+
+    Returns
+    -------
+    callable
+        flux (n, n_pix) -> indices (n,).
+    """
+
+    def measure(flux):
+        everywhere = np.ones(flux.shape)
+        return pseudo_equivalent_width(WAVE, flux, everywhere, everywhere > 0, band)[0]
+
+    return measure
+
+
+def measure_band(store, obsids, band, size=500):
+    """Measure a band in stored spectra.
+
+    Parameters
+    ----------
+    store : cemp.vectors.VectorStore
+    obsids : array_like of int, shape (n,)
+    band : str
+        Name in `cemp.indices.BANDS`.
+    size : int
+        Spectra in memory at a time.
+
+    Returns
+    -------
+    pandas.DataFrame
+        gband and e_gband [Angstrom] by obsid; NaN where too few pixels are good.
+    """
+    obsids, rows = np.asarray(obsids), []
+    for start in range(0, len(obsids), size):
+        vectors = store.read(obsids[start : start + size])
+        width, error = pseudo_equivalent_width(
+            WAVE, vectors.flux, vectors.ivar, vectors.good, band
+        )
+        rows.append(pd.DataFrame({"gband": width, "e_gband": error}, vectors.obsid))
+    return pd.concat(rows).rename_axis("obsid")
+
+
+def add_excess(table, expected, offset=0.0, floor=0.0):
+    """Compare measured bands with those of normal carbon.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Labels with errors, gband and e_gband.
+    expected : cemp.candidates.gband.ExpectedBand
+        Fitted.
+    offset, floor : float
+        Zero point and model error [Angstrom], from `zero_point`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A copy with gband_normal (expected at [C/Fe] = 0), gband_sigma (noise, label and model
+        error in quadrature), gband_excess and gband_power (both in units of gband_sigma).
+    """
+    labels = table[list(LABELS)].to_numpy(dtype=float)
+    errors = table[[f"e_{name}" for name in LABELS]].to_numpy(dtype=float)
+    normal, strong = expected.predict(labels) + offset, expected.predict(labels, "strong") + offset
+    sigma = np.hypot(np.hypot(table["e_gband"], expected.label_error(labels, errors)), floor)
+    return table.assign(
+        gband_normal=normal, gband_sigma=sigma, gband_excess=(table["gband"] - normal) / sigma,
+        gband_power=(strong - normal) / sigma,
+    )
 
 
 def zero_point(residual, sigma):

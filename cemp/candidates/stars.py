@@ -171,22 +171,3 @@ def attach_truth(stars, truth_stars, truth_observations):
     joined = stars.join(truth, on="obsid")
     joined["true_cemp"] = table1(joined["true_fe_h"], joined["true_c_fe"])["cemp"]
     return joined
-
-
-def star_text(star):
-    """Write the caption of a candidate's spectrum.
-
-    Parameters
-    ----------
-    star : pandas.Series
-        A row of the candidate table.
-
-    Returns
-    -------
-    str
-    """
-    return (
-        f"{star['designation']}   S/N {star['snrg']:.0f}   {star['teff']:.0f} K, "
-        f"log g {star['logg']:.1f}, [Fe/H] {star['fe_h']:.2f}, [C/Fe] {star['c_fe']:.2f}, "
-        f"P {star['p_cemp']:.3f}, G band {star['gband_excess']:.0f} sigma"
-    )

@@ -13,17 +13,20 @@ from numpy.polynomial.chebyshev import chebvander
 
 #: Rest-frame vacuum windows [Angstrom] and their weights. Chosen on synthetic spectra at R = 1800:
 #: the pixels that change least with carbon ([C/Fe] up to +3) and with metallicity. Below 4000 A
-#: nothing is free of lines: two windows of low weight hold the polynomial there.
+#: nothing is free of lines: two windows of low weight hold the polynomial there. 5915-6195 A has
+#: C2 bands in cool carbon-rich giants.
 WINDOWS = (
-    (3905, 3925, 0.3), (3945, 3960, 0.3), (4000, 4085, 1), (4125, 4160, 1), (4225, 4250, 0.3),
-    (4440, 4625, 1), (4750, 4840, 1), (5220, 5350, 1), (5645, 5870, 1),
-    (5915, 6265, 1), (6320, 6352, 1), (6378, 6480, 1), (6600, 6850, 1), (6970, 7150, 1),
-    (7350, 7570, 1), (7730, 8100, 1), (8360, 8485, 1), (8570, 8590, 1), (8615, 8645, 1),
-    (8690, 8740, 1), (8770, 8910, 1),
+    (3905, 3925, 0.3), (3945, 3960, 0.3), (4000, 4085, 1), (4125, 4160, 1), (4480, 4625, 1),
+    (4750, 4840, 1), (5220, 5350, 1), (5645, 5870, 1),
+    (5915, 6195, 0.1), (6200, 6265, 1), (6320, 6352, 1), (6378, 6480, 1), (6600, 6850, 1),
+    (6970, 7150, 1), (7350, 7570, 1), (7730, 8100, 1), (8360, 8485, 1), (8570, 8590, 1),
+    (8615, 8645, 1), (8690, 8740, 1), (8770, 8910, 1),
 )  # fmt: skip
+#: Bands of CN, CH and C2 with Mg b [Angstrom] that no fit may use, not even at low weight.
+CARBON_BANDS = ((3850, 3890), (4190, 4425), (4620, 4745), (5000, 5190), (5540, 5640))
 #: Lines, rest-frame vacuum centre and half width [Angstrom], that no fit may use.
 STRONG_LINES = (
-    (3934.8, 12), (3969.6, 12), (4102.9, 12), (4341.7, 12), (4862.7, 15), (5175.0, 15),
+    (3934.8, 12), (3969.6, 12), (4102.9, 12), (4862.7, 15),
     (5891.6, 6), (5897.6, 6), (6564.6, 20), (8500.4, 8), (8544.4, 12), (8664.5, 12),
 )  # fmt: skip
 #: The arms overlap here [Angstrom]; their fluxes are calibrated apart and need not agree.
@@ -92,7 +95,7 @@ def continuum(wave, flux, good, order=4, width=110e-4, background=0.03):
     width : float
         Standard deviation of the kernel [dex in wavelength]: 110e-4 is 101 A at 4000 A.
     background : float
-        Weight of pixels outside the windows (but in no strong line), which bridge the gaps.
+        Weight of pixels outside the windows (but in no strong line or band): bridges gaps.
 
     Returns
     -------
@@ -106,7 +109,7 @@ def continuum(wave, flux, good, order=4, width=110e-4, background=0.03):
     2. A Gaussian-weighted mean of flux / fit, which takes up what a polynomial cannot follow.
 
     Fixed continuum pixels follow Ness et al. (2015, ApJ 808, 16), the kernel follows Ho et al.
-    (2017, ApJ 836, 5), whose 50 A over all pixels would eat a third of a strong G band. The
+    (2017, ApJ 836, 5), whose 50 A over all pixels would eat most of a strong G band. The
     weights do not contain ivar, which differs between observations of one star.
     """
     weight = fit_weight(wave, background) * good
@@ -119,7 +122,7 @@ def continuum(wave, flux, good, order=4, width=110e-4, background=0.03):
 
 
 def fit_weight(wave, background):
-    """Weight of each pixel: `window_weight`, or `background` outside windows and strong lines.
+    """Weight of each pixel: `window_weight`, or `background` outside windows, lines and bands.
 
     Parameters
     ----------
@@ -131,10 +134,12 @@ def fit_weight(wave, background):
     -------
     ndarray, shape (n,)
     """
-    in_line = np.zeros(wave.shape, dtype=bool)
+    barred = np.zeros(wave.shape, dtype=bool)
     for centre, half in STRONG_LINES:
-        in_line |= np.abs(wave - centre) < half
-    return np.maximum(window_weight(wave), np.where(in_line, 0, background))
+        barred |= np.abs(wave - centre) < half
+    for low, high in CARBON_BANDS:
+        barred |= (wave > low) & (wave < high)
+    return np.maximum(window_weight(wave), np.where(barred, 0, background))
 
 
 def _fit(wave, flux, weight, order):
