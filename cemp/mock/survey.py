@@ -25,6 +25,9 @@ APOGEE = "allStarLite-dr17-synspec_rev1.fits"
 SUBARU = "lamost_subaru"
 SAGA = "saga.tsv"
 
+#: Modules of this package that only look at a written survey.
+ONLOOKERS = ("summary.py", "example.py")
+
 #: Columns of the truth.
 STAR_TRUTH = ["star_key", "teff", "logg", "fe_h", "c_fe", "c_h", "alpha_fe", "n_fe", "is_cemp",
               "group", "component", "in_apogee", "in_subaru", "in_saga", "ra", "dec", "pmra",
@@ -68,8 +71,8 @@ def fingerprint(settings):
     dict
         JSON-able; equal fingerprints mean equal surveys.
     """
-    code = hashlib.sha256()
-    for path in [*sorted(Path(__file__).parent.glob("*.py")), GRID_FILE]:
+    code, modules = hashlib.sha256(), sorted(Path(__file__).parent.glob("*.py"))
+    for path in [*(m for m in modules if m.name not in ONLOOKERS), GRID_FILE]:
         code.update(path.read_bytes())
     return {"settings": json.loads(json.dumps(asdict(settings), default=str, skipkeys=True)),
             "shared": str(settings.population.shared), "code": code.hexdigest()}  # fmt: skip
