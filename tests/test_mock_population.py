@@ -7,8 +7,9 @@ from scipy.spatial import cKDTree
 from scipy.stats import f_oneway, spearmanr
 
 from cemp.mock import astrometry, carbon, tracks
+from cemp.mock.contaminants import add_contaminants
 from cemp.mock.grid import load_grid
-from cemp.mock.observations import add_contaminants, observe
+from cemp.mock.observations import observe
 from cemp.mock.population import PopulationSettings, apportion, draw_population
 
 SEED = 20261122

@@ -11,9 +11,11 @@ import pandas as pd
 from cemp.atomic import atomic_path
 from cemp.constants import SEED
 from cemp.mock.apogee_table import ApogeeSettings, apogee_table, write_apogee
+from cemp.mock.contaminants import add_contaminants
 from cemp.mock.grid import GRID_FILE
 from cemp.mock.lamost_catalogue import lamost_table, write_lamost
-from cemp.mock.observations import ObservationSettings, add_contaminants, observe
+from cemp.mock.observations import observe
+from cemp.mock.plates import ObservationSettings
 from cemp.mock.population import PopulationSettings, draw_population
 from cemp.mock.saga_table import saga_table, write_saga
 from cemp.mock.subaru_table import subaru_table, write_subaru
