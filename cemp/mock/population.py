@@ -22,8 +22,9 @@ class PopulationSettings:
         largest because most labelled LAMOST stars are APOGEE's and near solar.
     mixture : dict of str to dict
         `cemp.mock.components.COMPONENTS` of each group. SAGA's and the search group's CEMP
-        shares are *enriched*: 25-35% where an unselected halo sample has `carbon.natural_fraction`, and a sample of
-        all LAMOST stars well under 0.1%. Else nobody could measure completeness.
+        shares are *enriched*: 25-35%, where an unselected halo sample has
+        `cemp.mock.carbon.natural_fraction` and a sample of all LAMOST stars well under 1%.
+        Else nobody could measure completeness.
     shared : dict of tuple to float
         Stars of one group that a second catalogue holds too, as a share of n_stars: without
         overlaps label sources cannot be compared.
