@@ -59,21 +59,25 @@ def test_continuum_is_linear_enough_that_its_mean_ignores_noise():
     assert abs((low - high).mean()) < 0.001
 
 
-def test_arm_mismatch_is_taken_out():
-    step = np.where(NATIVE < 5800, 1.0, 1.1)
+@pytest.mark.parametrize("size, masked", [(1.03, False), (1.25, True), (0.8, True)])
+@pytest.mark.parametrize("where", [5730, 5870])
+def test_arm_mismatch_is_taken_out_or_masked(size, masked, where):
+    step = np.where(NATIVE < where, 1.0, size)
     vector = preprocess(star(5000, shape=step, depths=()))
-    outside = (WAVE < 5600) | (WAVE > 6000)
-    assert np.abs(vector.flux[outside] - 1).max() < 0.015
-    assert np.abs(vector.flux - 1).max() < 0.06  # half the step, at the step
+    join = (WAVE > 5700) & (WAVE < 5900)
+    assert np.abs(vector.flux[~join] - 1).max() < 0.005
+    far = (WAVE < 5697) | (WAVE > 5903)
+    assert vector.good[join].any() != masked and vector.good[far].all()
+    assert np.abs(vector.flux[vector.good] - 1).max() < 0.03
 
 
 def test_dead_arm_is_not_good_and_harms_not_the_other():
     good = NATIVE > 5750
     whole = preprocess(star(5000))
     half = preprocess(star(5000, good=good), PreprocessSettings(min_good_fraction=0.3))
-    assert not half.good[WAVE < 5750].any() and half.good[WAVE > 5760].all()
-    red = WAVE > 6000
-    np.testing.assert_allclose(half.flux[red], whole.flux[red], atol=0.01)
+    assert not half.good[WAVE < 5900].any() and half.good[WAVE > 5905].all()
+    red = WAVE > 5905
+    np.testing.assert_allclose(half.flux[red], whole.flux[red], atol=1e-6)
 
 
 @pytest.mark.parametrize("centre", [4305.0, 5250.0, 6000.0, 8600.0])

@@ -57,7 +57,7 @@ def _draw_read(ax, data):
     if bad.any():
         ax.plot(data["wave"][bad], np.zeros(bad.sum()), "|", ms=5, color=COLOURS[5],
                 label="not good (ivar = 0)")  # fmt: skip
-        ax.legend(loc="lower right")
+        ax.legend(loc="lower center")
     top = np.percentile(data["flux"][data["good"]], 99.5)
     ax.set(ylabel="Flux", xlim=(3700, 9100), ylim=(-0.08 * top, 1.15 * top),
            title=f"1. read: {data['title']}")  # fmt: skip
@@ -202,11 +202,11 @@ def draw_diagnostics(data):
         ax.axhline(0, color="0.6", lw=0.4)
         top = 1.05 * np.abs(change).max()
         ax.set(ylim=(-top, 2.3 * top), ylabel="Change")
-        ax.annotate(str(step), (0.985, 0.9), xycoords="axes fraction", ha="right", va="top")
+        ax.annotate(str(step), (0.8, 0.9), xycoords="axes fraction", ha="right", va="top")
     for panel, name, centre in FEATURES:
         ax = axes[panel + 1]
-        ax.annotate(name, (centre, 0.74), xycoords=("data", "axes fraction"), ha="center",
+        ax.annotate(name, (centre, 0.66), xycoords=("data", "axes fraction"), ha="center",
                     va="bottom", fontsize=6, rotation=90 if centre < 5300 else 0)  # fmt: skip
-        ax.axvline(centre, ymax=0.72, color="0.6", lw=0.4, ls=":", zorder=0)
+        ax.axvline(centre, ymax=0.64, color="0.6", lw=0.4, ls=":", zorder=0)
     axes[-1].set_xlabel(WAVE_LABEL)
     return fig

@@ -13,12 +13,12 @@ from numpy.polynomial.chebyshev import chebvander
 
 #: Rest-frame vacuum windows [Angstrom] and their weights. Chosen on synthetic spectra at R = 1800:
 #: the pixels that change least with carbon ([C/Fe] up to +3) and with metallicity. Below 4000 A
-#: nothing is free of lines: two windows of low weight hold the polynomial there. 5915-6195 A has
+#: nothing is free of lines: two windows of low weight hold the polynomial there. 5900-6195 A has
 #: C2 bands in cool carbon-rich giants.
 WINDOWS = (
     (3905, 3925, 0.3), (3945, 3960, 0.3), (4000, 4085, 1), (4125, 4160, 1), (4480, 4625, 1),
-    (4750, 4840, 1), (5220, 5350, 1), (5645, 5870, 1),
-    (5915, 6195, 0.1), (6200, 6265, 1), (6320, 6352, 1), (6378, 6480, 1), (6600, 6850, 1),
+    (4750, 4840, 1), (5220, 5350, 1), (5645, 5700, 1),
+    (5900, 6195, 0.1), (6200, 6265, 1), (6320, 6352, 1), (6378, 6480, 1), (6600, 6850, 1),
     (6970, 7150, 1), (7350, 7570, 1), (7730, 8100, 1), (8360, 8485, 1), (8570, 8590, 1),
     (8615, 8645, 1), (8690, 8740, 1), (8770, 8910, 1),
 )  # fmt: skip
@@ -29,10 +29,11 @@ STRONG_LINES = (
     (3934.8, 12), (3969.6, 12), (4102.9, 12), (4862.7, 15),
     (5891.6, 6), (5897.6, 6), (6564.6, 20), (8500.4, 8), (8544.4, 12), (8664.5, 12),
 )  # fmt: skip
-#: The arms overlap here [Angstrom]; their fluxes are calibrated apart and need not agree.
+#: The arms overlap here [Angstrom]. Their fluxes are calibrated apart and need not agree, and
+#: nobody knows how they were joined: no pixel between counts for either arm.
 JOIN = (5700.0, 5900.0)
-#: Wavelength span on which each arm's polynomial is defined [Angstrom].
-BLUE, RED = (3700.0, 5900.0), (5700.0, 9100.0)
+#: Span of each arm's polynomial [Angstrom].
+BLUE, RED = (3700.0, JOIN[1]), (JOIN[0], 9100.0)
 
 
 def window_weight(wave):
@@ -54,33 +55,24 @@ def window_weight(wave):
     return weights[np.searchsorted(edges, wave, side="right")]
 
 
-def basis(wave, blue_order, red_order):
-    """Chebyshev polynomials of the two arms, cross-faded over their overlap.
+def continuum(wave, flux, good, order=4, width=110e-4, background=0.03):
+    """Fit the continuum of a rest-frame spectrum, both arms joined.
 
     Parameters
     ----------
-    wave : ndarray, shape (n,)
-        Vacuum wavelength [Angstrom].
-    blue_order, red_order : int
-        Degrees.
+    wave, flux, good, order, width, background
+        As for `fit_arms`.
 
     Returns
     -------
-    ndarray, shape (n, blue_order + red_order + 2)
+    ndarray, shape (n,)
+        Continuum in units of `flux`; NaN where too few good pixels are near to tell.
     """
-    share = np.clip((wave - JOIN[0]) / (JOIN[1] - JOIN[0]), 0, 1)[:, None]
-    blue = chebvander(_scaled(wave, BLUE), blue_order) * (1 - share)
-    red = chebvander(_scaled(wave, RED), red_order) * share
-    return np.hstack([blue, red])
+    return blend(wave, *fit_arms(wave, flux, good, order, width, background))
 
 
-def _scaled(wave, span):
-    """Map `span` to -1..1; beyond it the ends are held, as polynomials run away there."""
-    return np.clip(2 * (wave - span[0]) / (span[1] - span[0]) - 1, -1, 1)
-
-
-def continuum(wave, flux, good, order=4, width=110e-4, background=0.03):
-    """Fit the continuum of a rest-frame spectrum.
+def fit_arms(wave, flux, good, order=4, width=110e-4, background=0.03):
+    """Fit the continuum of each arm.
 
     Parameters
     ----------
@@ -99,26 +91,70 @@ def continuum(wave, flux, good, order=4, width=110e-4, background=0.03):
 
     Returns
     -------
-    ndarray, shape (n,)
-        Continuum in units of `flux`; NaN where too few good pixels are near to tell.
+    blue, red : ndarray, shape (n,)
+        Continua in units of `flux`, meant for their own arm and the overlap; NaN where too few
+        good pixels are near to tell.
 
     Notes
     -----
-    1. Two linear least-squares fits of `basis`: the first gives the spectrum's shape, the second
-       weighs by its inverse square, so that faint parts count as much as bright ones.
+    1. Two linear least-squares fits of a polynomial: the first gives the spectrum's shape, the
+       second weighs by its inverse square, so that faint parts count as much as bright ones.
     2. A Gaussian-weighted mean of flux / fit, which takes up what a polynomial cannot follow.
 
     Fixed continuum pixels follow Ness et al. (2015, ApJ 808, 16), the kernel follows Ho et al.
     (2017, ApJ 836, 5), whose 50 A over all pixels would eat most of a strong G band. The
     weights do not contain ivar, which differs between observations of one star.
     """
-    weight = fit_weight(wave, background) * good
+    possible = fit_weight(wave, background)
+    arms = ((wave <= JOIN[0], BLUE), (wave >= JOIN[1], RED))
+    return tuple(
+        _fit_arm(wave, flux, possible * in_arm, good, span, order, width) for in_arm, span in arms
+    )
+
+
+def _fit_arm(wave, flux, possible, good, span, order, width):
+    """Fit one arm: polynomial, then kernel."""
+    weight = possible * good
     used = weight > 0
     typical = np.median(np.abs(flux[used])) if used.sum() > 50 else 0.0
     if not typical > 0:
         return np.full(wave.shape, np.nan)
-    shape = typical * _fit(wave, flux / typical, weight, order)
-    return shape * _kernel_mean(np.log10(wave), flux / shape, weight, good, width)
+    # Beyond the span the ends are held, as polynomials run away there.
+    scaled = np.clip(2 * (wave - span[0]) / (span[1] - span[0]) - 1, -1, 1)
+    shape = typical * _polynomial(chebvander(scaled, order), flux / typical, weight)
+    return shape * _kernel_mean(np.log10(wave), flux / shape, weight, possible, width)
+
+
+def blend(wave, blue, red):
+    """Cross-fade the arms' continua linearly over their overlap.
+
+    Parameters
+    ----------
+    wave, blue, red : ndarray, shape (n,)
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    share = np.clip((wave - JOIN[0]) / (JOIN[1] - JOIN[0]), 0, 1)
+    both = (1 - share) * blue + share * red
+    return np.where(share == 0, blue, np.where(share == 1, red, both))
+
+
+def join_step(wave, blue, red):
+    """Measure by how much the arms disagree where they join.
+
+    Parameters
+    ----------
+    wave, blue, red : ndarray, shape (n,)
+
+    Returns
+    -------
+    float
+        Red over blue continuum in the middle of the overlap, minus 1; NaN if an arm is missing.
+    """
+    middle = np.argmin(np.abs(wave - np.mean(JOIN)))
+    return red[middle] / blue[middle] - 1
 
 
 def fit_weight(wave, background):
@@ -142,32 +178,30 @@ def fit_weight(wave, background):
     return np.maximum(window_weight(wave), np.where(barred, 0, background))
 
 
-def _fit(wave, flux, weight, order):
-    """Fit the polynomials twice, the second time to equal relative weight; never near zero."""
-    design, floor = basis(wave, order, order), 0.02
+def _polynomial(design, flux, weight, floor=0.02):
+    """Fit a polynomial twice, the second time to equal relative weight; never near zero."""
     shape = np.maximum(design @ _solve(design, flux, weight), floor)
     return np.maximum(design @ _solve(design, flux, weight / shape**2), floor)
 
 
 def _solve(design, flux, weight):
-    """Solve weighted normal equations; a tiny ridge keeps an arm without pixels finite."""
+    """Solve weighted normal equations; a tiny ridge helps where windows are lost."""
     weighted = design * (weight / weight.mean())[:, None]
     normal = weighted.T @ design
     ridge = 1e-8 * np.trace(normal) / len(normal)
     return np.linalg.solve(normal + ridge * np.eye(len(normal)), weighted.T @ flux)
 
 
-def _kernel_mean(log_wave, ratio, weight, good, width):
+def _kernel_mean(log_wave, ratio, weight, possible, width):
     """Gaussian-weighted mean of `ratio`, computed on bins much narrower than the kernel.
 
-    NaN where the good pixels hold less than a tenth of the weight all pixels would have.
+    NaN where good pixels hold less than a tenth of the weight that is possible there.
     """
     step = width / 6
     bins = ((log_wave - log_wave[0]) / step).astype(int)
-    total, all_weight = np.bincount(bins, weight), np.bincount(bins, weight + 0.03 * ~good)
-    offsets = np.arange(total.size) - np.arange(total.size)[:, None]
+    offsets = np.arange(bins[-1] + 1) - np.arange(bins[-1] + 1)[:, None]
     kernel = np.exp(-0.5 * (offsets * step / width) ** 2)
-    near = kernel @ total
-    near[near < 0.1 * (kernel @ all_weight)] = np.nan
+    near = kernel @ np.bincount(bins, weight)
+    near[near <= 0.1 * (kernel @ np.bincount(bins, possible))] = np.nan
     mean = (kernel @ np.bincount(bins, weight * ratio)) / near
-    return np.interp(log_wave, log_wave[0] + step * (np.arange(total.size) + 0.5), mean)
+    return np.interp(log_wave, log_wave[0] + step * (np.arange(mean.size) + 0.5), mean)
