@@ -1,8 +1,10 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from cemp.constants import N_PIX
+from cemp.constants import LABELS, N_PIX
 from cemp.errors import BadInputError
+from cemp.preprocess.labelled import write_labelled
 from cemp.vectors import open_vectors, part_names, write_part
 
 
@@ -56,3 +58,16 @@ def test_identifier_in_two_parts_is_refused(store):
 def test_empty_folder_says_what_to_run(tmp_path):
     with pytest.raises(BadInputError, match="02_preprocessing"):
         open_vectors(tmp_path)
+
+
+def test_labelled_table_holds_labels_flux_and_gaps(store, tmp_path):
+    rows = pd.DataFrame({
+        "obsid": [20, 10], "star_id": ["G2", "G1"], "teff": [5000.0, 6000.0], "logg": [2.0, 4.0],
+        "fe_h": [-2.5, -3.0], "c_h": [np.nan, -1.25],
+    })  # fmt: skip
+    assert write_labelled(rows, store, tmp_path / "labelled.csv", size=1) == 2
+    table = pd.read_csv(tmp_path / "labelled.csv", index_col="obsid")
+    assert table.columns[:5].tolist() == ["star_id", *LABELS] and table.columns[5] == "3800"
+    assert np.isnan(table.c_h[20]) and table.c_h[10] == -1.25
+    assert np.isnan(table.loc[20, "3800"]) and table.loc[20, "3801"] == 0.02
+    assert table.shape == (2, 5 + N_PIX)
