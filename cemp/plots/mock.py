@@ -100,12 +100,12 @@ def draw_carbon(ax, data):
                    linewidths=0.5, label=name, rasterized=True)  # fmt: skip
     ax.plot([-4.1, -2.0, -2.0], [0.7, 0.7, 3.6], color="k", linewidth=1.2)
     ax.text(-2.05, 3.5, "CEMP", ha="right", va="top")
-    x = np.array([-4.1, 0.7])
+    x = np.array([-4.1, 0.8])
     for a_c in (6.28, 7.96):
         ax.plot(x, a_c - 8.43 - x, color="0.4", linewidth=0.7, linestyle=(0, (1, 2)))
-        ax.text(a_c - 8.43 + 0.74, -0.74, f"A(C) = {a_c}", fontsize=6, ha="center", va="center",
+        ax.text(a_c - 8.43 + 0.82, -0.82, f"A(C) = {a_c}", fontsize=6, ha="center", va="center",
                 rotation=-38, backgroundcolor="w", bbox={"pad": 0.5, "color": "w"})  # fmt: skip
-    ax.set(xlim=(-4.1, 0.7), ylim=(-1.0, 3.7), xlabel=LABEL_TEXT["fe_h"], ylabel=LABEL_TEXT["c_fe"])
+    ax.set(xlim=(-4.1, 0.7), ylim=(-1.4, 3.7), xlabel=LABEL_TEXT["fe_h"], ylabel=LABEL_TEXT["c_fe"])
     ax.text(0.96, 0.95, "(c) mock", transform=ax.transAxes, va="top", ha="right")
     return ax
 
