@@ -100,7 +100,8 @@ def test_threshold_is_where_most_spectra_could_show_an_excess():
 
 
 def test_grades():
-    found = grade([5.0, 1.0, 5.0, 5.0, np.nan], [4.0, 4.0, 1.0, 4.0, np.nan],
-                  [50, 50, 50, 9, 50], 20.0, 3.0)
-    assert list(found) == ["confirmed", "not confirmed", "untested", "untested", "untested"]
+    found = grade([5.0, 1.0, 1.0, 5.0, 5.0, np.nan], [4.0, 4.0, 1.0, 1.0, 4.0, np.nan],
+                  [50, 50, 50, 50, 9, 50], 20.0, 3.0)
+    assert list(found) == ["confirmed", "not confirmed", "untested", "confirmed", "untested",
+                           "untested"]
     assert list(grade([9.0], [9.0], [999.0], np.inf, 3.0)) == ["untested"]

@@ -12,6 +12,7 @@ from scipy.interpolate import RegularGridInterpolator
 from scipy.ndimage import gaussian_filter1d
 
 from cemp.constants import WAVE
+from cemp.indices import Band
 from cemp.preprocess.continuum import continuum
 from cemp.preprocess.pipeline import PreprocessSettings
 
@@ -19,6 +20,11 @@ from cemp.preprocess.pipeline import PreprocessSettings
 _TEFF = (3900, 4500, 5000, 5500, 6000, 6500, 7100)
 _LOWEST = (0.2, 0.6, 1.2, 1.8, 2.4, 3.0, 3.4)
 _HIGHEST = (5.0, 4.95, 4.9, 4.825, 4.75, 4.67, 4.6)
+
+#: The G band against one side band [air, Angstrom] beyond the CH lines. The usual indices take
+#: their side bands from within them and fall again above [C/Fe] = 1 in giants; this one
+#: saturates but does not fall. It needs a flux that is normalised already.
+CH_BAND = Band((4280.0, 4320.0), ((4425.0, 4520.0),), "this paper: CH against the continuum")
 
 #: LAMOST's pixels: steps of 1e-4 in log10(wavelength), 3700-9099 Angstrom at rest.
 NATIVE = 10 ** (3.5682 + 1e-4 * np.arange(3909))
@@ -30,9 +36,8 @@ class GBandSettings:
 
     Parameters
     ----------
-    band : str
-        Index of `cemp.indices.BANDS`. Not Lick's G4300: its side bands lie within the CH lines,
-        so that it falls again above [C/Fe] = 1 in giants; those of ``gp`` lie outside.
+    band : cemp.indices.Band
+        What is measured.
     resolution : float
         Resolving power that the comparison spectra are brought to: LAMOST's at 5500 Angstrom.
     teff, height, fe_h : tuple of (first, last, number)
@@ -48,7 +53,7 @@ class GBandSettings:
         Steps in Teff [K], log g, [Fe/H] over which the index's slopes are taken.
     """
 
-    band: str = "gp"
+    band: Band = CH_BAND
     resolution: float = 1800.0
     teff: tuple = (4000.0, 6900.0, 11)
     height: tuple = (0.0, 1.0, 5)

@@ -14,8 +14,7 @@ def template_measure(band):
 
     Parameters
     ----------
-    band : str
-        Name in `cemp.indices.BANDS`.
+    band : cemp.indices.Band
 
     Returns
     -------
@@ -37,8 +36,7 @@ def measure_band(store, obsids, band, size=500):
     ----------
     store : cemp.vectors.VectorStore
     obsids : array_like of int, shape (n,)
-    band : str
-        Name in `cemp.indices.BANDS`.
+    band : cemp.indices.Band
     size : int
         Spectra in memory at a time.
 
@@ -133,14 +131,16 @@ def grade(excess, power, snr, threshold, n_sigma):
     Returns
     -------
     ndarray of str, shape (n,)
-        ``untested`` below the S/N threshold, without an index, or where even an enhanced star
-        would not reach `n_sigma` (hot stars); else ``confirmed`` or ``not confirmed``.
+        ``confirmed``: at or above the S/N threshold, with an excess; ``not confirmed``: there,
+        without one, although an enhanced star would show it; ``untested``: everything else
+        (low S/N, no index, or too hot for CH).
     """
     excess, power, snr = (np.asarray(x, dtype=float) for x in (excess, power, snr))
     with np.errstate(invalid="ignore"):
-        able = (snr >= threshold) & (power >= n_sigma) & np.isfinite(excess)
+        able = (snr >= threshold) & np.isfinite(excess)
         found = able & (excess >= n_sigma)
-    return np.select([found, able], GRADES[:2], GRADES[2])
+        absent = able & (excess < n_sigma) & (power >= n_sigma)
+    return np.select([found, absent], GRADES[:2], GRADES[2])
 
 
 def snr_threshold(snr, power, n_sigma, edges):

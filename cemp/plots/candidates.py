@@ -10,6 +10,10 @@ from cemp.plots.style import COLOURS, LABEL_TEXT, PAGE, subplots
 #: Marker and colour of true CEMP stars and of all others, distinguishable in grey.
 CEMP = {"color": COLOURS[5], "marker": "^"}
 OTHER = {"color": COLOURS[0], "marker": "o"}
+#: A legend that data may pass under.
+BOX = {"frameon": True, "framealpha": 0.85, "edgecolor": "none"}
+#: Fewest stars whose share is drawn.
+FEWEST = 5
 
 
 def _corner(ax):
@@ -99,8 +103,8 @@ def draw_completeness(data):
                   label="mock search sample")
     right.set(xscale="log", xlabel="share of CEMP stars searched", ylabel="purity",
               ylim=(0, 1.04), title="the same rates elsewhere")
-    for ax, place in ((left, "lower right"), (middle, "lower center"), (right, "lower right")):
-        ax.legend(loc=place)
+    for ax, place in ((left, "lower right"), (middle, "lower left"), (right, "upper left")):
+        ax.legend(loc=place, **BOX)
     return fig
 
 
@@ -111,7 +115,8 @@ def draw_reliability(data):
     Parameters
     ----------
     data : dict of str to ndarray
-        For ``truth`` and ``held``: X_stated, X_value, X_low, X_high, X_trials; note.
+        For ``truth`` and ``held``: X_stated, X_value, X_low, X_high, X_trials; note. Bins of
+        fewer than `FEWEST` stars are counted below and not drawn above.
 
     Returns
     -------
@@ -122,9 +127,10 @@ def draw_reliability(data):
     ax.plot([0, 1], [0, 1], "k:", linewidth=0.8, label="as stated")
     for name, style, text in (("truth", OTHER, "search stars, truth"),
                               ("held", CEMP, "held-out stars, labels")):
-        x = data[f"{name}_stated"]
-        _fraction_bars(ax, x, [data[f"{name}_{k}"] for k in ("value", "low", "high")], **style,
-                       label=text, linestyle="-" if name == "truth" else "--", linewidth=0.8)
+        x, enough = data[f"{name}_stated"], data[f"{name}_trials"] >= FEWEST
+        table = [data[f"{name}_{k}"][enough] for k in ("value", "low", "high")]
+        _fraction_bars(ax, x[enough], table, **style, label=text, linewidth=0.8,
+                       linestyle="-" if name == "truth" else "--")
         counts.plot(x, data[f"{name}_trials"], **style, markersize=4, linewidth=0.8,
                     linestyle="-" if name == "truth" else "--")
     ax.set(ylabel="share of CEMP stars", ylim=(-0.03, 1.04), title=str(data["note"]))
@@ -153,27 +159,29 @@ def draw_gband(data):
         left.plot(data["snr"][rows], np.clip(data["excess"][rows], -8, 30), linestyle="none",
                   **style, markersize=2.2, alpha=0.6, label=f"{text} ({data['kind_note']})")
     left.axhline(data["n_sigma"], color="k", linestyle="--", linewidth=0.8)
-    left.set(ylim=(-8, 30.5), ylabel="G-band excess over [C/Fe] = 0 [error]",
+    left.set(ylim=(-8, 38), ylabel="G-band excess over [C/Fe] = 0 [error]",
              title=str(data["note"]))
     _fraction_bars(right, data["bins"] * 0.97, data["found"], **CEMP, label="CEMP confirmed",
                    linestyle="-", linewidth=0.8)
     _fraction_bars(right, data["bins"] * 1.03, data["alarm"], **OTHER, label="others confirmed",
                    linestyle="--", linewidth=0.8)
-    right.set(ylim=(-0.03, 1.15), ylabel="fraction with an excess above the line")
+    right.set(ylim=(-0.03, 1.55), ylabel="fraction with an excess above the line")
+    right.set_yticks(np.arange(0, 1.1, 0.2))
     twin = right.twinx()
     twin.plot(data["bins"], data["power"], color="0.35", linestyle="-.",
               label="expected at [C/Fe] = 1 (right axis)")
     twin.axhline(data["n_sigma"], color="k", linestyle="--", linewidth=0.8)
-    twin.set(ylabel="median expected excess [error]", ylim=(0, None))
+    top = np.nanmax(data["power"]) if np.isfinite(data["power"]).any() else 1.0
+    twin.set(ylabel="median expected excess [error]", ylim=(0, 1.5 * max(top, 4.0)))
     for ax in (left, right):
         if np.isfinite(data["threshold"]):
             ax.axvline(data["threshold"], color="k", linestyle=":", linewidth=0.8)
         ax.set(xscale="log", xlabel="S/N (g)")
         ax.set_xticks([10, 30, 100], ["10", "30", "100"])
-    left.legend(loc="upper left")
+    left.legend(loc="upper left", **BOX)
     lines = [part for ax in (right, twin) for part in zip(*ax.get_legend_handles_labels(),
                                                          strict=True)]
-    twin.legend(*zip(*lines, strict=True), loc="upper left", fontsize=6)
+    twin.legend(*zip(*lines, strict=True), loc="upper left", **BOX)
     return fig
 
 
@@ -193,10 +201,11 @@ def draw_spectra(data):
     matplotlib.figure.Figure
     """
     n_star = len(data["flux"])
-    fig, axes = subplots(n_star, 2, width=PAGE, height=1.1 + 1.05 * n_star, squeeze=False,
-                         gridspec_kw={"width_ratios": [1, 1.7]})
+    fig, axes = subplots(n_star, 2, width=PAGE, height=0.7 + 1.2 * n_star, squeeze=False,
+                         gridspec_kw={"width_ratios": [1, 1.7]}, sharex="col", sharey=True)
     for row, flux, normal, text in zip(axes, data["flux"], data["normal"], data["text"],
                                        strict=True):
+        row[0].set_title(str(text), loc="left", fontsize=7, pad=3)
         for ax, limits in zip(row, ((4180, 4460), (3850, 5700)), strict=True):
             inside = (data["wave"] >= limits[0]) & (data["wave"] <= limits[1])
             ax.plot(data["wave"][inside], flux[inside], color="k", linewidth=0.6)
@@ -204,13 +213,10 @@ def draw_spectra(data):
                     linestyle="--")
             for low, high in data["bands"]:
                 ax.add_patch(Rectangle((low, -1), high - low, 4, color="0.9", zorder=0))
-            ax.set(xlim=limits, ylim=(0, 1.45))
-            ax.tick_params(labelbottom=row is axes[-1])
-        row[1].text(0.995, 0.97, str(text), transform=row[1].transAxes, ha="right", va="top",
-                    fontsize=6)
+            ax.set(xlim=limits, ylim=(0, 1.3))
     for (low, high), name in zip(data["bands"], data["band_name"], strict=True):
         ax = axes[0, 0] if high < 4460 else axes[0, 1]
-        ax.text(0.5 * (low + high), 0.06, str(name), ha="center", fontsize=6)
+        ax.text(0.5 * (low + high), 0.06, str(name), ha="center", fontsize=7)
     fig.supylabel("normalised flux", fontsize=8)
     fig.supxlabel(r"rest wavelength in vacuum [$\mathrm{\AA}$]", fontsize=8)
     fig.suptitle(str(data["note"]), fontsize=8)
