@@ -6,7 +6,7 @@ import numpy as np
 
 from cemp.constants import SENTINELS
 from cemp.errors import BadInputError, NotLowResolutionError
-from cemp.fitsbytes import AGAIN, image, one_row, parse_hdus, read_bytes
+from cemp.fitsfile import AGAIN, open_fits
 from cemp.spectrum import Spectrum
 
 BANDS = "ugriz"
@@ -89,31 +89,29 @@ def read_spectrum(path):
     DR13 it is never set where ivar > 0, so it does not cost a spectrum any pixel. ORMASK, set
     if any one exposure was hit, is not used: the coaddition has dealt with it.
     """
-    data = read_bytes(path)
-    hdus = parse_hdus(data, path)
-    header = hdus[0].header
+    hdus = open_fits(path)
     try:
-        layout, columns = _columns(data, hdus, path)
-        return _spectrum(header, layout, columns, path)
+        layout, columns = _columns(hdus, path)
+        return _spectrum(hdus[0].header, layout, columns, path)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise BadInputError(
             f"{path}: not the layout of a LAMOST LRS spectrum ({error!r}); {AGAIN}"
         ) from error
 
 
-def _columns(data, hdus, path):
+def _columns(hdus, path):
     """Return the layout's name and its flux, ivar, wavelength and mask arrays."""
-    names = [str(hdu.header.get("EXTNAME", "")).strip() for hdu in hdus]
+    names = [hdu.name for hdu in hdus]
     if any(name.startswith(("COADD_", "B-", "R-")) for name in names):
         raise NotLowResolutionError(
             f"{path}: a medium-resolution (MRS) spectrum; this paper uses LRS (spec-*) files only"
         )
     if "COADD" in names:
-        table = one_row(data, hdus[names.index("COADD")])
-        return "table", [table[name] for name in NEEDED]
-    rows = image(data, hdus[0])
-    if rows.ndim != 2 or rows.shape[0] < 5:
-        raise BadInputError(f"{path}: an image of shape {rows.shape}, not a LAMOST spectrum")
+        table = hdus["COADD"].data
+        return "table", [table[name][0] for name in NEEDED]
+    rows = hdus[0].data
+    if rows is None or rows.ndim != 2 or rows.shape[0] < 5:
+        raise BadInputError(f"{path}: no COADD table and no image of five rows; not LAMOST LRS")
     return "image", [rows[0], rows[1], _image_wave(rows[2], hdus[0].header), rows[3]]
 
 

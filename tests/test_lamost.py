@@ -138,8 +138,8 @@ BAD = {
     "empty": (b"", "empty.*fetch"),
     "page": (b"<!DOCTYPE html><html>login</html>", "web page.*token.*fetch"),
     "text": (b"hello world", "not FITS.*fetch"),
-    "cut_header": (table_bytes(star())[:2000], "inside a FITS header.*fetch"),
-    "cut_data": (table_bytes(star())[:40000], "cut off.*fetch"),
+    "cut_header": (table_bytes(star())[:2000], "damaged FITS.*fetch"),
+    "cut_data": (table_bytes(star())[:40000], "damaged FITS.*fetch"),
     "other_fits": (table_bytes(star(), extname="CATALOG"), "not.*LAMOST"),
     "headless": (table_bytes(star(), LMJD=None), "LMJD.*fetch"),
 }

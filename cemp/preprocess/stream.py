@@ -193,7 +193,7 @@ def _fingerprint(rows, settings, spectra_dir, code):
 def _code_hash():
     """Hash the modules that make a vector, so that a mended step makes all parts anew."""
     package = Path(__file__).parent
-    files = [package.parent / f"{name}.py" for name in ("constants", "fitsbytes", "lamost")]
+    files = [package.parent / f"{name}.py" for name in ("constants", "fitsfile", "lamost")]
     files += [package / f"{name}.py" for name in ("repair", "continuum", "resample", "pipeline")]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
