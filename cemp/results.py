@@ -60,7 +60,8 @@ def write_values(stage, values, paths):
             raise BadInputError(f"'{name}' cannot be a TeX macro: use letters only")
     folder = paths.published("values")
     with atomic_path(folder / f"{stage}.json") as path:
-        path.write_text(json.dumps({k: asdict(v) for k, v in values.items()}, indent=1) + "\n")
+        plain = {name: asdict(value) for name, value in values.items()}
+        path.write_text(json.dumps(plain, indent=1, default=float) + "\n")
     lines = [f"% written by notebooks/{stage}.ipynb, profile {paths.profile}; do not edit"]
     lines += [f"\\newcommand{{\\{k}}}{{{v.text}}}% {v.what}" for k, v in values.items()]
     with atomic_path(folder / f"{stage}.tex") as path:
@@ -98,6 +99,7 @@ def write_table(name, rows, paths):
     paths : cemp.paths.Paths
         The profile.
     """
+    head = f"% written by the notebooks, profile {paths.profile}; do not edit\n"
     body = " \\\\\n".join(" & ".join(str(cell) for cell in row) for row in rows)
     with atomic_path(paths.published("tables") / f"{name}.tex") as path:
-        path.write_text(f"% written by the notebooks, profile {paths.profile}; do not edit\n{body}\n")
+        path.write_text(f"{head}{body}\n")

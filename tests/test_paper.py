@@ -41,7 +41,10 @@ def bare_numbers(body):
     return re.findall(r"(?<![A-Za-z\d.])[-+]?\d+(?:\.\d+)?(?![A-Za-z\d])", body.replace("$", ""))
 
 
-@pytest.mark.parametrize("section", ["abstract", "Results", "Candidates", "Discussion", "Conclusions"])
+SECTIONS = ("abstract", "Results", "Candidates", "Discussion", "Conclusions")
+
+
+@pytest.mark.parametrize("section", SECTIONS)
 def test_no_result_is_typed_by_hand(section):
     typed = [n for n in bare_numbers(prose(section)) if n.lstrip("+") not in DEFINITIONS]
     assert typed == []
