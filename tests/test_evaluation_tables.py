@@ -11,6 +11,7 @@ from cemp.evaluate.present import bin_arrays, difference_table, pick, wide
 from cemp.evaluate.samples import (
     CEMP_GIANT,
     carbon_normal_twin,
+    clear_spectra,
     evaluation_frame,
     nearest,
     predict_labels,
@@ -25,7 +26,8 @@ QUICK = BootstrapSettings(n_boot=300)
 
 def observed(obsid, fold="test"):
     star = [f"s{i // 10}" for i in obsid]
-    return pd.DataFrame({"obsid": obsid, "star_id": star, "fold": fold, "snrg": 50.0})
+    return pd.DataFrame({"obsid": obsid, "star_id": star, "fold": fold, "snrg": 50.0,
+                         "good_fraction": 0.99})
 
 
 def test_every_reference_finds_its_spectrum_whatever_the_order():
@@ -67,6 +69,15 @@ def test_a_twin_differs_in_carbon_and_not_in_the_rest():
     )  # fmt: skip
     giant = nearest(frame, CEMP_GIANT).iloc[0]
     assert giant["obsid"] == 1 and carbon_normal_twin(frame, giant) == 3
+
+
+def test_only_clear_unseen_spectra_are_shown_if_there_are_any():
+    frame = pd.DataFrame(
+        {"obsid": [1, 2, 3, 4], "fold": ["test", "search", "search", "validation"],
+         "snrg": [60.0, 40, 70, 90], "good_fraction": [0.99, 0.99, 0.5, 0.99]}
+    )  # fmt: skip
+    assert clear_spectra(frame)["obsid"].tolist() == [1]
+    assert clear_spectra(frame.iloc[1:])["obsid"].tolist() == [2, 3]
 
 
 def test_tables_say_what_the_scores_say():

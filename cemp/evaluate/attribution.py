@@ -156,6 +156,29 @@ def profiles(model, inputs, label, width, step):
     )
 
 
+def mean_flux(flux, good):
+    """Average spectra over their good pixels.
+
+    Parameters
+    ----------
+    flux : ndarray, shape (n, n_pix)
+    good : ndarray of bool, shape (n, n_pix)
+
+    Returns
+    -------
+    ndarray, shape (n_pix,)
+        NaN where no spectrum has a good pixel.
+
+    Examples
+    --------
+    >>> mean_flux(np.array([[1.0, 9.0], [3.0, 9.0]]), np.array([[True, False], [True, False]]))
+    array([ 2., nan])
+    """
+    count = good.sum(axis=0)
+    total = np.where(good, flux, 0).sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
 def block_mean(values, size):
     """Average neighbouring elements of the last axis, a remainder at its end left out.
 

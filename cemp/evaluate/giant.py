@@ -4,25 +4,6 @@ import numpy as np
 
 from cemp.candidates.probability import p_cemp, to_c_fe
 from cemp.constants import LABELS
-from cemp.evaluate.samples import CEMP_GIANT, nearest
-
-
-def choose_giant(frame, snr_min=50.0):
-    """Choose the spectrum nearest to the middle of the CEMP giants by its predicted labels.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        Predictions; only test and search spectra of high S/N are looked at.
-    snr_min : float
-
-    Returns
-    -------
-    pandas.Series
-    """
-    unseen = frame[frame["fold"].isin(["test", "search"])]
-    clear = unseen[unseen["snrg"] >= snr_min]
-    return nearest(clear if len(clear) else unseen, CEMP_GIANT).iloc[0]
 
 
 def place(row, model):

@@ -89,7 +89,7 @@ def evaluation_frame(observations, labels, truth, predictions):
     Parameters
     ----------
     observations : pandas.DataFrame
-        obsid, star_id, fold, snrg.
+        obsid, star_id, fold, snrg, good_fraction.
     labels : pandas.DataFrame
         One row a labelled star.
     truth : pandas.DataFrame
@@ -102,9 +102,8 @@ def evaluation_frame(observations, labels, truth, predictions):
     pandas.DataFrame
         One row a spectrum of the first predictions, in their order.
     """
-    frame = predictions[0].merge(
-        observations[["obsid", "star_id", "fold", "snrg"]], on="obsid", validate="one_to_one"
-    )
+    about = observations[["obsid", "star_id", "fold", "snrg", "good_fraction"]]
+    frame = predictions[0].merge(about, on="obsid", validate="one_to_one")
     for other in (*predictions[1:], truth):
         frame = frame.merge(other, on="obsid", how="left", validate="one_to_one")
     return frame.merge(
@@ -142,6 +141,26 @@ def samples(frame):
 
 #: Middle of the CEMP giants and the distance in each label that counts as one [K, dex].
 CEMP_GIANT = {"teff": (4900.0, 200.0), "logg": (2.0, 0.5), "fe_h": (-2.6, 0.2), "c_fe": (1.6, 0.3)}
+
+
+def clear_spectra(frame, snr_min=50.0, good_min=0.95):
+    """Keep the unseen spectra that are fit to be shown and averaged.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        From `evaluation_frame`.
+    snr_min, good_min : float
+        Least S/N in g and least fraction of good pixels.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Test and search spectra of that quality; all of them if none has it.
+    """
+    unseen = frame[frame["fold"].isin(["test", "search"])]
+    clear = unseen[(unseen["snrg"] >= snr_min) & (unseen["good_fraction"] >= good_min)]
+    return clear if len(clear) else unseen
 
 
 def nearest(frame, aim, n=1):
