@@ -99,8 +99,9 @@ def draw_completeness(data):
     right.plot(data["prevalence"], data["scaled"], color=COLOURS[0], label="measured rates")
     right.plot(data["prevalence"], data["scaled_low"], "--", color=COLOURS[5],
                label="95% lower bound")
-    right.axvline(data["own_prevalence"], color="k", linestyle=":", linewidth=0.8,
-                  label="mock search sample")
+    right.axvline(data["own_prevalence"], color="k", linestyle=":", linewidth=0.8)
+    right.text(data["own_prevalence"] * 0.93, 0.03, "this mock", rotation=90, ha="right",
+               va="bottom", fontsize=7)
     right.set(xscale="log", xlabel="share of CEMP stars searched", ylabel="purity",
               ylim=(0, 1.04), title="the same rates elsewhere")
     for ax, place in ((left, "lower right"), (middle, "lower left"), (right, "upper left")):
