@@ -29,6 +29,8 @@ def spectra():
 def model():
     torch.manual_seed(1)
     model = Macrn(TINY).eval()
+    model.flux_mean.fill_(-0.15)
+    model.flux_scale.fill_(0.1)
     model.label_mean.copy_(torch.tensor([5000.0, 2.0, -1.0, -1.0]))
     model.label_scale.copy_(torch.tensor([600.0, 1.0, 0.8, 0.7]))
     return model
@@ -36,7 +38,7 @@ def model():
 
 def test_shapes_through_the_paper_network():
     model, x = Macrn().eval(), torch.zeros(2, 2, N_PIX)
-    features = model.pyramid(x)
+    features = model.features(x)
     assert features.shape == (2, model.config.n_filters, model.config.n_steps)
     assert model.attention(features).shape == features.shape
     assert model(x).shape == (2, 4)
@@ -57,7 +59,7 @@ def test_parameters_counted_by_hand():
 
 
 def test_attention_is_between_zero_and_one_and_multiplies(model, spectra):
-    features = model.pyramid(to_input(*spectra))
+    features = model.features(to_input(*spectra))
     weights = model.attention.weights(features)
     assert weights.shape == (5, 8)
     assert ((weights > 0) & (weights < 1)).all()

@@ -139,7 +139,7 @@ def attention_weights(model, flux, good, batch=128):
     with torch.inference_mode():
         for start in range(0, len(flux), batch):
             part = slice(start, start + batch)
-            features = model.pyramid(to_input(flux[part], good[part]).to(device))
+            features = model.features(to_input(flux[part], good[part]).to(device))
             weights.append(model.attention.weights(features).cpu().numpy())
     return np.concatenate(weights)
 

@@ -134,8 +134,8 @@ class Macrn(nn.Module):
 
     Notes
     -----
-    The buffers ``label_mean`` and ``label_scale`` carry the scaler that was fitted on the
-    training rows, so that weights and scaler cannot be parted.
+    The buffers ``flux_mean``, ``flux_scale``, ``label_mean`` and ``label_scale`` carry what
+    was fitted on the training rows, so that weights and scalers cannot be parted.
     """
 
     def __init__(self, config=None):
@@ -150,8 +150,16 @@ class Macrn(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.dense = nn.Linear(config.n_steps * config.step_features, config.head_units)
         self.labels = nn.Linear(config.head_units, len(LABELS))
+        self.register_buffer("flux_mean", torch.zeros(N_PIX))
+        self.register_buffer("flux_scale", torch.ones(N_PIX))
         self.register_buffer("label_mean", torch.zeros(len(LABELS)))
         self.register_buffer("label_scale", torch.ones(len(LABELS)))
+
+    def features(self, x):
+        """Map spectra (b, 2, p) to the pyramid's features (b, f, t)."""
+        depth, good = x[:, 0], x[:, 1]  # (b, p) each
+        contrast = good * (depth - self.flux_mean) / self.flux_scale  # (b, p); 0 where bad
+        return self.pyramid(torch.stack([contrast, good], dim=1))  # (b, f, t)
 
     def forward(self, x):
         """Predict standardised labels.
@@ -166,7 +174,7 @@ class Macrn(nn.Module):
         torch.Tensor
             Labels (b, l) in units of the training rows' mean and scatter.
         """
-        features = self.pyramid(x)  # (b, f, t)
+        features = self.features(x)  # (b, f, t)
         features = self.attention(features)  # (b, f, t)
         sequence, _ = self.lstm(features.transpose(1, 2))  # (b, t, 2 * lstm_units)
         steps = self.step(sequence)  # (b, t, step_features)

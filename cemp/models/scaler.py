@@ -1,4 +1,4 @@
-"""Labels in units of their own scatter; fitted on training rows and on nothing else."""
+"""Labels and pixels in units of their scatter; fitted on training rows and on nothing else."""
 
 from dataclasses import dataclass
 
@@ -66,3 +66,40 @@ class LabelScaler:
     def inverse(self, scaled):
         """Bring standardised labels (n, 4) back to K and dex."""
         return np.asarray(scaled, dtype=float) * self.scale_ + self.mean_
+
+
+def pixel_scale(flux, good, floor=0.02):
+    """Learn the mean spectrum and the scatter of each pixel.
+
+    Deep lines would else drown the weak ones that metal-poor stars are judged by; SLAM
+    (Zhang et al. 2020, ApJS 246, 9) standardises its pixels too.
+
+    Parameters
+    ----------
+    flux : ndarray (n, n_pix)
+        Normalised flux of the training rows.
+    good : ndarray (n, n_pix) of bool
+        Other pixels do not count.
+    floor : float
+        Added in quadrature [normalised flux]: the noise of a good spectrum, so that empty
+        continuum is not blown up.
+
+    Returns
+    -------
+    mean, scale : ndarray (n_pix,)
+        Of flux - 1. A pixel that no row has gets mean 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> flux = np.array([[0.5, 9.0], [0.7, 0.9]])
+    >>> mean, scale = pixel_scale(flux, np.array([[True, False], [True, True]]), floor=0)
+    >>> mean.round(3).tolist(), scale.round(3).tolist()
+    ([-0.4, -0.1], [0.1, 0.0])
+    """
+    good = good & np.isfinite(flux)
+    depth = np.where(good, flux - 1, 0).astype(float)
+    count = np.maximum(good.sum(axis=0), 1)
+    mean = depth.sum(axis=0) / count
+    variance = np.where(good, (depth - mean) ** 2, 0).sum(axis=0) / count
+    return mean, np.sqrt(variance + floor**2)

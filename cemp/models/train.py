@@ -19,7 +19,7 @@ from cemp.models.data import Augment, augment, to_input
 from cemp.models.device import choose_device, make_deterministic
 from cemp.models.loss import bin_weights, learning_rate, masked_mse
 from cemp.models.macrn import Macrn, MacrnConfig
-from cemp.models.scaler import LabelScaler
+from cemp.models.scaler import LabelScaler, pixel_scale
 from cemp.sample import balanced_draw
 
 
@@ -47,6 +47,8 @@ class TrainSettings:
         Decay a step of the running mean of weights that is validated and kept.
     draw_width : float
         Bin of the balanced draw in [Fe/H] [dex].
+    flux_floor : float
+        Least scatter that a pixel is scaled by [normalised flux].
     augment : Augment
         Variation of training spectra.
     device : str
@@ -58,12 +60,13 @@ class TrainSettings:
     seed: int = 20261122
     epochs: int = 60
     patience: int = 20
-    batch: int = 32
+    batch: int = 16
     learning_rate: float = 3e-3
     warmup: float = 0.1
     weight_decay: float = 1e-2
     ema: float = 0.99
     draw_width: float = 0.25
+    flux_floor: float = 0.02
     augment: Augment = field(default_factory=Augment)
     device: str = "auto"
     threads: int = 2
@@ -127,6 +130,9 @@ class _Run:
         scaler = LabelScaler().fit(train.labels)
         self.target = torch.from_numpy(scaler.transform(train.labels).astype(np.float32))
         self.model = Macrn(config)
+        mean, scale = pixel_scale(train.flux, train.good, settings.flux_floor)
+        self.model.flux_mean.copy_(torch.from_numpy(mean))
+        self.model.flux_scale.copy_(torch.from_numpy(scale))
         self.model.label_mean.copy_(torch.from_numpy(scaler.mean_))
         self.model.label_scale.copy_(torch.from_numpy(scaler.scale_))
         self.model.to(self.device)
