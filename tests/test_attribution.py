@@ -10,12 +10,13 @@ from cemp.evaluate.attribution import (
     concentration,
     hide,
     input_gradients,
+    integrated_gradients,
     occlusion,
     outputs,
     randomised,
 )
 from cemp.evaluate.bootstrap import BootstrapSettings
-from cemp.evaluate.hiding import carbon_bands, control_windows, hide_and_score
+from cemp.evaluate.hiding import carbon_bands, control_windows, feature_table, hide_and_score
 
 N_PIX = 400
 
@@ -50,6 +51,17 @@ def test_gradient_of_a_linear_model_is_its_weights(inputs):
         weights = model.weights[label].detach().numpy()
         np.testing.assert_allclose(gradient[0], weights, rtol=1e-6)
         assert (gradient[2, 105:110] == 0).all()
+
+
+def test_integrated_gradients_share_out_the_difference(inputs):
+    model, other = Linear(), inputs.flip(0)
+    part = integrated_gradients(model, inputs, other, 1, steps=2)
+    weights = model.weights[1].detach().numpy()
+    np.testing.assert_allclose(part, weights * (inputs - other)[:, 0].numpy(), atol=1e-6)
+    curved = torch.nn.Sequential(model, torch.nn.Tanh(), torch.nn.Linear(2, 3))
+    total = integrated_gradients(curved, inputs, other, 2, steps=200).sum(axis=1)
+    expected = (outputs(curved, inputs) - outputs(curved, other))[:, 2]
+    np.testing.assert_allclose(total, expected, atol=1e-4)
 
 
 def test_occlusion_of_a_linear_model_is_what_the_window_added(inputs):
@@ -120,3 +132,13 @@ def test_hiding_the_region_that_carries_the_label_costs_what_it_carried():
         {"CH G": lost, "CH wide": lost, "C2 5165": 0}, abs=1e-6
     )
     assert table.loc["CH G", "low"] > 0.5 * lost
+
+
+def test_the_table_of_features_says_where_the_parts_are():
+    inside = np.arange(100) < 10
+    maps = {"part": np.where(inside, 0.08, 0.2 / 90), "gradient": np.ones(100)}
+    flat = {"part": np.ones(100), "gradient": np.ones(100)}
+    row = feature_table(maps, [flat, flat], {"band": inside}).loc["band"]
+    assert row["pixels"] == 10 and row["share"] == pytest.approx(0.8)
+    assert row["part"] == pytest.approx(8) and row["part, control"] == pytest.approx(1)
+    assert row["gradient"] == pytest.approx(1)

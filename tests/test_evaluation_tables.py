@@ -102,7 +102,8 @@ def test_tables_say_what_the_scores_say():
     arrays = bin_arrays(bins, "snr")
     assert arrays["snr_c_h_n"].tolist() == [0, 500]
     assert arrays["snr_c_h_macrn_scatter"][0, 1] == pytest.approx(0.2, rel=0.1)
-    assert bin_rows(bins, ["c_h"], ["5-20", ">20"])[0] == ["5-20", 0, r"\nodata", r"\nodata"]
+    assert bin_rows(bins, ["c_h"], ["5 to 20", "> 20"])[0] == [
+        "$5$ to $20$", 0, r"\nodata", r"\nodata"]
 
 
 def test_control_windows_become_their_extremes():

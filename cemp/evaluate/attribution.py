@@ -1,4 +1,4 @@
-"""Where in wavelength a network looks: input gradients and occlusion, with a control.
+"""Where in wavelength a network looks: gradients and occlusion, with a control.
 
 Inputs are those of the network, shape ``(n, 2, n_pix)``: flux minus 1 with bad pixels 0, and
 the mask of good pixels. Any module that maps them to ``(n, n_label)`` can be asked. Channel
@@ -38,6 +38,38 @@ def input_gradients(model, inputs, label, batch=64):
             (gradient,) = torch.autograd.grad(model(x)[:, label].sum(), x)
             parts.append((gradient[:, 0] * part[:, 1]).cpu().numpy())
     return np.concatenate(parts)
+
+
+def integrated_gradients(model, inputs, baseline, label, steps=16):
+    """Share out the difference of one output between two spectra among the pixels.
+
+    A gradient alone says how much a unit of flux would matter, also where the flux never varies.
+    Summed along the straight path from a comparison spectrum it says what did matter
+    (Sundararajan et al. 2017, ICML, 3319): the parts of all pixels add up to the difference of
+    the outputs.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    inputs, baseline : torch.Tensor, shape (n, 2, n_pix)
+        Spectra, and for each the one it is compared with.
+    label : int
+        Column of the output.
+    steps : int
+        Midpoints on the path; the sum misses the difference by some per cent at 16.
+
+    Returns
+    -------
+    ndarray, shape (n, n_pix)
+        In the unit of the output, flux and mask channel of a pixel taken together.
+    """
+    model.eval()
+    change, total = inputs - baseline, torch.zeros_like(inputs)
+    with torch.backends.cudnn.flags(enabled=False):
+        for fraction in (np.arange(steps) + 0.5) / steps:
+            x = (baseline + float(fraction) * change).requires_grad_(True)
+            total += torch.autograd.grad(model(x)[:, label].sum(), x)[0]
+    return (change * total / steps).sum(dim=1).cpu().numpy()
 
 
 @torch.no_grad()
@@ -133,27 +165,29 @@ def concentration(profile, inside):
     return size[..., inside].sum(axis=-1) / size.sum(axis=-1) / inside.mean()
 
 
-def profiles(model, inputs, label, width, step):
-    """Mean size of gradient and occlusion over a class of stars.
+def profiles(model, inputs, baseline, label, width, step):
+    """Average gradients and occlusion over a class of stars.
 
     Parameters
     ----------
     model : torch.nn.Module
-    inputs : torch.Tensor, shape (n, 2, n_pix)
-        Spectra of the class.
+    inputs, baseline : torch.Tensor, shape (n, 2, n_pix)
+        Spectra of the class, and for each the one it is compared with.
     label, width, step : int
         As for `occlusion`.
 
     Returns
     -------
-    gradient : ndarray, shape (n_pix,)
-    change : ndarray, shape (n_window,)
+    dict of str to ndarray
+        ``gradient`` (n_pix,), mean size; ``part`` (n_pix,), mean of the integrated gradients with
+        their sign; ``occlusion`` (n_window,), mean size of the change.
     """
     _, change = occlusion(model, inputs, label, width, step)
-    return (
-        np.abs(input_gradients(model, inputs, label)).mean(axis=0),
-        np.abs(change).mean(axis=0),
-    )
+    return {
+        "gradient": np.abs(input_gradients(model, inputs, label)).mean(axis=0),
+        "part": integrated_gradients(model, inputs, baseline, label).mean(axis=0),
+        "occlusion": np.abs(change).mean(axis=0),
+    }
 
 
 def mean_flux(flux, good):

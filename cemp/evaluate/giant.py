@@ -38,6 +38,6 @@ def place(row, model):
         "known": row[[f"{prefix}fe_h", f"{prefix}c_fe"]].to_numpy(float),
         "known_name": "mock truth" if prefix == "true_" else "catalogue",
         "covariance": joint,
-        "text": "\n".join(lines),
+        "text": "\n".join(lines).replace("-", "\N{MINUS SIGN}"),
         "probability": probability,
     }

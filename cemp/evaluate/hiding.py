@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from cemp.constants import LABELS, WAVE, air_to_vacuum, rng
+from cemp.evaluate.attribution import concentration
 from cemp.evaluate.scores import DEFAULT, paired_difference
 from cemp.indices import BANDS
 
@@ -98,3 +99,31 @@ def hide_and_score(predictor, vectors, frame, regions, reference="true_", settin
                      result["difference"], result["low"], result["high"]))
     columns = ["region", "pixels", "shift", "rmse", "rmse_hidden", "increase", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def feature_table(maps, controls, regions):
+    """Tell how much of a network's attribution lies in each region.
+
+    Parameters
+    ----------
+    maps : dict of str to ndarray, shape (n_pix,)
+        ``part`` and ``gradient`` from `cemp.evaluate.attribution.profiles`.
+    controls : sequence of such dicts
+        Of networks with shuffled weights; their mean is given.
+    regions : dict of str to ndarray of bool, shape (n_pix,)
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a region: pixels; share of the sum of ``part`` (signed: other regions may take
+        away); density of ``part`` and of ``gradient`` in units of their mean over all pixels, and
+        the same for the controls.
+    """
+    table = {}
+    for name, inside in regions.items():
+        row = {"pixels": inside.sum(), "share": maps["part"][inside].sum() / maps["part"].sum()}
+        for key in ("part", "gradient"):
+            row[key] = concentration(maps[key], inside)
+            row[f"{key}, control"] = np.mean([concentration(c[key], inside) for c in controls])
+        table[name] = row
+    return pd.DataFrame(table).T.astype({"pixels": int})

@@ -28,20 +28,17 @@ def wide(table, rows=("sample", "label", "method")):
     return lines.merge(values, on=list(rows), how="left")[[*keys, *order]]
 
 
-def bin_texts(edges, unit=""):
+def bin_texts(edges):
     """Name bins between edges; an infinite edge leaves one side open.
 
-    >>> bin_texts([5, 10, 20, np.inf])
-    ['5-10', '10-20', '>20']
-    >>> bin_texts([-np.inf, -2.5, -1.0])
-    ['<-2.5', '-2.5..-1']
+    >>> bin_texts([-np.inf, -2.5, -1.0]), bin_texts([5, 10, np.inf])
+    (['< -2.5', '-2.5 to -1'], ['5 to 10', '> 10'])
     """
     texts = []
     for low, high in zip(edges[:-1], edges[1:], strict=True):
-        joint = "-" if low >= 0 else ".."
-        both = f"{low:g}{joint}{high:g}"
-        texts.append(f"<{high:g}" if np.isinf(low) else f">{low:g}" if np.isinf(high) else both)
-    return [text + unit for text in texts]
+        both = f"{low:g} to {high:g}"
+        texts.append(f"< {high:g}" if np.isinf(low) else f"> {low:g}" if np.isinf(high) else both)
+    return texts
 
 
 def bin_arrays(table, name):

@@ -1,5 +1,7 @@
 """Score tables as cells in TeX, for the paper."""
 
+import re
+
 import numpy as np
 
 from cemp.evaluate.scores import METHODS, verdict
@@ -121,7 +123,7 @@ def bin_rows(table, labels, texts):
         values = part.set_index(["label", "method"])["value"]
         cells = [number(values[label, method], digits(label))
                  for label in labels for method in METHODS]  # fmt: skip
-        rows.append([text.replace("<", "$<$").replace(">", "$>$"), part["n_spectra"].max(), *cells])
+        rows.append([re.sub(r"[<>]|-?[\d.]+", r"$\g<0>$", text), part["n_spectra"].max(), *cells])
     return rows
 
 

@@ -8,14 +8,13 @@ from cemp.plots.style import COLOURS, PAGE, subplots
 
 
 def draw_profile(ax, wave, profile, control, style):
-    """Draw a profile in units of its mean over the range of its controls; returns `ax`."""
-    relative = np.abs(control) / np.abs(control).mean(axis=1, keepdims=True)
+    """Draw a profile in units of its mean size over the range of its controls; returns `ax`."""
+    relative = control / np.abs(control).mean(axis=1, keepdims=True)
     ax.fill_between(wave, relative.min(axis=0), relative.max(axis=0), color="0.6", lw=0,
                     alpha=0.8, label="randomised weights")
-    ax.plot(wave, np.abs(profile) / np.abs(profile).mean(), style, color=COLOURS[0], lw=0.8,
+    ax.plot(wave, profile / np.abs(profile).mean(), style, color=COLOURS[0], lw=0.8,
             ms=2.5, label="trained network")
-    ax.axhline(1, color="k", lw=0.4, ls=":")
-    ax.set_ylim(0, None)
+    ax.axhline(0, color="k", lw=0.4)
     return ax
 
 
@@ -27,8 +26,9 @@ def draw_wavelengths(data):
     ----------
     data : dict of ndarray
         wave, enhanced, twin (n,): mean spectra of a class and of its carbon-normal twins;
-        gradient (n,), gradient_control (n_control, n); centre, occlusion (n_window,),
-        occlusion_control (n_control, n_window); band_low, band_high, band_name; title (str).
+        part (n,), part_control (n_control, n): parts of the difference of [C/H] between them;
+        centre, occlusion (n_window,), occlusion_control (n_control, n_window); band_low,
+        band_high, band_name; title (str).
 
     Returns
     -------
@@ -41,11 +41,11 @@ def draw_wavelengths(data):
                  label="carbon-enhanced giants")
     axes[0].set(ylabel="mean flux", title=str(data["title"]), ylim=(0.2, 1.25))
     axes[0].legend(loc="lower right", ncols=2)
-    draw_profile(axes[1], data["wave"], data["gradient"], data["gradient_control"], "-")
+    draw_profile(axes[1], data["wave"], data["part"], data["part_control"], "-")
+    axes[1].set_ylabel("part in the difference\nof [C/H], relative")
     axes[1].legend(loc="upper right", ncols=2)
-    axes[1].set_ylabel("gradient of [C/H],\nrelative to its mean")
     draw_profile(axes[2], data["centre"], data["occlusion"], data["occlusion_control"], "o-")
-    axes[2].set_ylabel("change of [C/H] when\nhidden, relative to mean")
+    axes[2].set_ylabel("change of [C/H] when\nhidden, relative")
     axes[2].set_xlabel("rest wavelength in vacuum [Å]")
     axes[2].set_xlim(data["wave"][0], data["wave"][-1])
     mark_bands(axes[0], data, 0.88)
