@@ -203,6 +203,7 @@ def test_rates_count_what_they_should():
 
 def test_purity_follows_prevalence_and_zero_counts_give_a_bound():
     assert purity_at(0.01, 0.8, 0.002) == pytest.approx(0.008 / (0.008 + 0.00198))
+    assert np.isnan(purity_at(np.array([0.01]), 0.0, 0.0)).all()
     true = np.r_[np.ones(50, bool), np.zeros(200, bool)]
     value, lower = purity_bounds(0.01, rates(true, true))
     upper = 1 - 0.05 ** (1 / 200)  # exact one-sided 95% limit on no event in 200

@@ -122,7 +122,7 @@ def purity_at(prevalence, completeness, false_alarm):
     Returns
     -------
     ndarray
-        Bayes: p TPR / (p TPR + (1 - p) FPR).
+        Bayes: p TPR / (p TPR + (1 - p) FPR); NaN where nothing would be selected.
 
     Examples
     --------
@@ -131,7 +131,8 @@ def purity_at(prevalence, completeness, false_alarm):
     """
     prevalence = np.asarray(prevalence, dtype=float)
     wanted = prevalence * completeness
-    return wanted / np.maximum(wanted + (1 - prevalence) * false_alarm, 1e-300)
+    total = wanted + (1 - prevalence) * false_alarm
+    return np.divide(wanted, total, out=np.full_like(total, np.nan), where=total > 0)
 
 
 def purity_bounds(prevalence, table, level=0.95):

@@ -12,6 +12,8 @@ CEMP = {"color": COLOURS[5], "marker": "^"}
 OTHER = {"color": COLOURS[0], "marker": "o"}
 #: A legend that data may pass under.
 BOX = {"frameon": True, "framealpha": 0.85, "edgecolor": "none"}
+#: Limits of S/N axes.
+SNR = (4.5, 400)
 #: Fewest stars whose share is drawn.
 FEWEST = 5
 
@@ -86,7 +88,7 @@ def draw_completeness(data):
                                      (1.03, "purity", OTHER, "purity")):
         _fraction_bars(left, data["snr"] * shift, data[name], **style, label=text,
                        linestyle="-" if name == "completeness" else "--", linewidth=0.8)
-    left.set(xscale="log", xlabel="S/N (g)", ylabel="fraction of stars", ylim=(0, 1.04),
+    left.set(xscale="log", xlabel="S/N (g)", ylabel="fraction of stars", ylim=(0, 1.04), xlim=SNR,
              title=str(data["note"]))
     left.set_xticks([10, 30, 100], ["10", "30", "100"])
     for name, colour, text in (("curve", COLOURS[0], "truth, search"),
@@ -177,7 +179,7 @@ def draw_gband(data):
     for ax in (left, right):
         if np.isfinite(data["threshold"]):
             ax.axvline(data["threshold"], color="k", linestyle=":", linewidth=0.8)
-        ax.set(xscale="log", xlabel="S/N (g)")
+        ax.set(xscale="log", xlabel="S/N (g)", xlim=SNR)
         ax.set_xticks([10, 30, 100], ["10", "30", "100"])
     left.legend(loc="upper left", **BOX)
     lines = [part for ax in (right, twin) for part in zip(*ax.get_legend_handles_labels(),
