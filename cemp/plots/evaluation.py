@@ -144,7 +144,8 @@ def draw_bins(ax, data, name, by):
     bins = data[f"{by}_bins"]
     low, high = ax.get_ylim()
     ax.set(xlim=(-0.5, bins.size - 0.5), ylim=(low - 0.14 * (high - low), high))
-    texts = [str(b).replace(" to ", " to\n").replace("-", "\N{MINUS SIGN}") for b in bins]
+    # texts with signs are too long for one line
+    texts = [str(b).replace(" to -", "\nto -").replace("-", "\N{MINUS SIGN}") for b in bins]
     ax.set_xticks(np.arange(bins.size), texts, fontsize=6)
     ax.tick_params(axis="x", length=0)
     for place, n in enumerate(data[f"{by}_{name}_n"]):
