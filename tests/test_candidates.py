@@ -18,6 +18,7 @@ from cemp.candidates.assess import (
 from cemp.candidates.catalogue import COLUMNS, designation, read_fits, write_csv, write_fits
 from cemp.candidates.errors import ResidualCovariance, features
 from cemp.candidates.stars import add_classes, combine_repeats, covariance_of
+from cemp.candidates.tables import candidate_rows, class_counts, class_rows
 from cemp.errors import BadInputError
 
 N = 1500
@@ -220,3 +221,14 @@ def test_reliability_and_brier_score():
     assert table["trials"].sum() == 20_000
     assert brier_score(probability, true) == pytest.approx(1 / 6, abs=0.01)
     assert brier_score([0.0, np.nan, 1.0], [False, True, True]) == 0.0
+
+
+def test_paper_rows_hold_counts_and_tex():
+    rows = class_rows(class_counts(full_table()))
+    assert rows[0] == ("Table 1: [Fe/H] $<$ $-$2.0 and [C/Fe] $>$ 0.7", "1", "$1$")
+    assert rows[3][0] == r"$-$3 $\le$ [Fe/H] $<$ $-$2.5 and [C/Fe] $\le$ 0.7"
+    assert rows[3][2] == r"\nodata"
+    star = candidate_rows(full_table())[1]
+    assert star[0] == "J004000.00$-$003000.0"
+    assert star[4] == r"$-2.44\pm0.10$"
+    assert star[-1] == r"\nodata"

@@ -53,17 +53,18 @@ def draw_plane(data):
             label="search stars")
     x, y = data["cand_fe_h"], data["cand_c_fe"]
     ax.errorbar(x, y, data["cand_e_c_fe"], data["cand_e_fe_h"], fmt="none", ecolor="0.45",
-                elinewidth=0.4, alpha=0.6, zorder=2)
+                elinewidth=0.4, alpha=0.35, zorder=2)
     points = ax.scatter(x, y, c=data["cand_p"], s=16, marker="^", norm=Normalize(0.5, 1.0),
                         edgecolor="k", linewidth=0.3, zorder=3, label="candidates")
     fig.colorbar(points, ax=ax, label="P(CEMP)", pad=0.01)
     _corner(ax)
-    ax.text(-2.03, 0.78, "CEMP (Table 1)", ha="right", va="bottom", fontsize=7)
     shown = np.concatenate([data["c_fe"], y])
     shown = shown[np.isfinite(shown)]
     ax.set(xlim=(-4.3, 0.5), xlabel=LABEL_TEXT["fe_h"], ylabel=LABEL_TEXT["c_fe"],
            ylim=(max(shown.min() - 0.2, -1.5), min(shown.max() + 0.3, 4.0)),
            title=str(data["note"]))
+    ax.text(-1.97, ax.get_ylim()[1] - 0.1, "left of the line:\nCEMP of Table 1", va="top",
+            fontsize=7)
     ax.legend(loc="upper right")
     return fig
 
@@ -142,6 +143,25 @@ def draw_reliability(data):
     return fig
 
 
+def _gband_rates(right, data):
+    """Draw how often the excess confirms, and on a twin axis the excess to expect."""
+    _fraction_bars(right, data["bins"] * 0.97, data["found"], **CEMP, label="CEMP confirmed",
+                   linestyle="-", linewidth=0.8)
+    _fraction_bars(right, data["bins"] * 1.03, data["alarm"], **OTHER, label="others confirmed",
+                   linestyle="--", linewidth=0.8)
+    right.set(ylim=(-0.03, 1.55), ylabel="fraction with an excess above the line")
+    right.set_yticks(np.arange(0, 1.1, 0.2))
+    twin = right.twinx()
+    twin.plot(data["bins"], data["power"], color="0.35", linestyle="-.",
+              label="expected at [C/Fe] = 1 (right axis)")
+    twin.axhline(data["n_sigma"], color="k", linestyle="--", linewidth=0.8)
+    top = np.nanmax(data["power"]) if np.isfinite(data["power"]).any() else 1.0
+    twin.set(ylabel="median expected excess [error]", ylim=(0, 1.5 * max(top, 4.0)))
+    lines = [part for ax in (right, twin) for part in zip(*ax.get_legend_handles_labels(),
+                                                         strict=True)]
+    twin.legend(*zip(*lines, strict=True), loc="upper left", **BOX)
+
+
 @figure("05_gband")
 def draw_gband(data):
     """Draw the G-band excess against S/N and the S/N from which it can confirm.
@@ -164,27 +184,13 @@ def draw_gband(data):
     left.axhline(data["n_sigma"], color="k", linestyle="--", linewidth=0.8)
     left.set(ylim=(-8, 38), ylabel="G-band excess over [C/Fe] = 0 [error]",
              title=str(data["note"]))
-    _fraction_bars(right, data["bins"] * 0.97, data["found"], **CEMP, label="CEMP confirmed",
-                   linestyle="-", linewidth=0.8)
-    _fraction_bars(right, data["bins"] * 1.03, data["alarm"], **OTHER, label="others confirmed",
-                   linestyle="--", linewidth=0.8)
-    right.set(ylim=(-0.03, 1.55), ylabel="fraction with an excess above the line")
-    right.set_yticks(np.arange(0, 1.1, 0.2))
-    twin = right.twinx()
-    twin.plot(data["bins"], data["power"], color="0.35", linestyle="-.",
-              label="expected at [C/Fe] = 1 (right axis)")
-    twin.axhline(data["n_sigma"], color="k", linestyle="--", linewidth=0.8)
-    top = np.nanmax(data["power"]) if np.isfinite(data["power"]).any() else 1.0
-    twin.set(ylabel="median expected excess [error]", ylim=(0, 1.5 * max(top, 4.0)))
+    _gband_rates(right, data)
     for ax in (left, right):
         if np.isfinite(data["threshold"]):
             ax.axvline(data["threshold"], color="k", linestyle=":", linewidth=0.8)
         ax.set(xscale="log", xlabel="S/N (g)", xlim=SNR)
         ax.set_xticks([10, 30, 100], ["10", "30", "100"])
     left.legend(loc="upper left", **BOX)
-    lines = [part for ax in (right, twin) for part in zip(*ax.get_legend_handles_labels(),
-                                                         strict=True)]
-    twin.legend(*zip(*lines, strict=True), loc="upper left", **BOX)
     return fig
 
 
