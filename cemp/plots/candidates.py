@@ -63,7 +63,7 @@ def draw_plane(data):
     ax.set(xlim=(-4.3, 0.5), xlabel=LABEL_TEXT["fe_h"], ylabel=LABEL_TEXT["c_fe"],
            ylim=(max(shown.min() - 0.2, -1.5), min(shown.max() + 0.3, 4.0)),
            title=str(data["note"]))
-    ax.text(-1.97, ax.get_ylim()[1] - 0.1, "left of the line:\nCEMP of Table 1", va="top",
+    ax.text(-1.97, ax.get_ylim()[1] - 0.1, "dashed: the CEMP\ncorner of Table 1", va="top",
             fontsize=7)
     ax.legend(loc="upper right")
     return fig
