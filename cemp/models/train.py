@@ -58,7 +58,7 @@ class TrainSettings:
     """
 
     seed: int = 20261122
-    epochs: int = 60
+    epochs: int = 32
     patience: int = 20
     batch: int = 16
     learning_rate: float = 3e-3
@@ -69,7 +69,7 @@ class TrainSettings:
     flux_floor: float = 0.02
     augment: Augment = field(default_factory=Augment)
     device: str = "auto"
-    threads: int = 2
+    threads: int = 1
 
 
 @dataclass(frozen=True)
