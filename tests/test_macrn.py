@@ -73,6 +73,19 @@ def test_flux_under_a_bad_pixel_changes_nothing(model, spectra):
     assert not np.array_equal(predict(model, flux, good), predict(model, flux, good | True))
 
 
+def test_a_spike_counts_no_more_than_the_clip(model, spectra):
+    seen = []
+    model.pyramid.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    flux, good = spectra
+    flux[0, 100], good[0, 100] = 50.0, True
+    model.features(to_input(flux, good))
+    assert seen[0][0, 0, 100].item() == pytest.approx(TINY.clip)
+    assert seen[0][:, 0].abs().max() <= TINY.clip
+    small = (flux[1, good[1]] - 1 + 0.15) / 0.1
+    expected = TINY.clip * np.tanh(small / TINY.clip)
+    np.testing.assert_allclose(seen[0][1, 0][torch.from_numpy(good[1])], expected, atol=1e-5)
+
+
 def test_prediction_does_not_depend_on_the_batch(model, spectra):
     whole = predict(model, *spectra)
     one_by_one = predict(model, *spectra, batch=1)

@@ -19,6 +19,9 @@ class MacrnConfig:
 
     Parameters
     ----------
+    clip : float
+        Pixels are compressed smoothly to within this many times their scatter, so that a
+        noise spike in a faint spectrum does not count more than any line.
     kernels : tuple of int
         Kernel of each pyramid branch [pixels]; odd, so that a line stays where it is.
     channels : tuple of int
@@ -40,6 +43,7 @@ class MacrnConfig:
         Fraction of the head's inputs dropped in training: there are only ~1,000 spectra.
     """
 
+    clip: float = 4.0
     kernels: tuple[int, ...] = (3, 5, 11)
     channels: tuple[int, ...] = (8, 16, 32)
     strides: tuple[int, ...] = (2, 1, 1)
@@ -159,6 +163,7 @@ class Macrn(nn.Module):
         """Map spectra (b, 2, p) to the pyramid's features (b, f, t)."""
         depth, good = x[:, 0], x[:, 1]  # (b, p) each
         contrast = good * (depth - self.flux_mean) / self.flux_scale  # (b, p); 0 where bad
+        contrast = self.config.clip * torch.tanh(contrast / self.config.clip)  # (b, p)
         return self.pyramid(torch.stack([contrast, good], dim=1))  # (b, f, t)
 
     def forward(self, x):
