@@ -133,6 +133,10 @@ def test_foreign_weights_are_refused(tmp_path, model):
     (tmp_path / "macrn.json").write_text(json.dumps(record | {"weights_sha256": "0"}))
     with pytest.raises(BadInputError, match="does not belong"):
         load_model(tmp_path)
+    older = {k: v for k, v in record["config"].items() if k != "clip"}
+    (tmp_path / "macrn.json").write_text(json.dumps(record | {"config": older}))
+    with pytest.raises(BadInputError, match="form of the network"):
+        load_model(tmp_path)
     with pytest.raises(BadInputError, match="03_training"):
         load_model(tmp_path / "nowhere")
 

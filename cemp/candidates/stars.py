@@ -157,17 +157,18 @@ def attach_truth(stars, truth_stars, truth_observations):
     stars : pandas.DataFrame
         Any table with obsid.
     truth_stars, truth_observations : pandas.DataFrame
-        star_key, fe_h, c_fe; and obsid, star_key.
+        star_key, teff, fe_h, c_fe; and obsid, star_key.
 
     Returns
     -------
     pandas.DataFrame
-        A copy with true_fe_h, true_c_fe and true_cemp: Table 1 applied to the truth, so False
+        A copy with true_teff, true_fe_h, true_c_fe and true_cemp: Table 1 applied to the truth, so False
         for a contaminant that has no labels.
     """
+    columns = ["teff", "fe_h", "c_fe"]
     truth = truth_observations[["obsid", "star_key"]].merge(
-        truth_stars[["star_key", "fe_h", "c_fe"]], on="star_key", validate="many_to_one"
-    ).set_index("obsid")[["fe_h", "c_fe"]].add_prefix("true_")
+        truth_stars[["star_key", *columns]], on="star_key", validate="many_to_one"
+    ).set_index("obsid")[columns].add_prefix("true_")
     joined = stars.join(truth, on="obsid")
     joined["true_cemp"] = table1(joined["true_fe_h"], joined["true_c_fe"])["cemp"]
     return joined

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +83,8 @@ def load_model(folder, device="cpu"):
     Raises
     ------
     BadInputError
-        If a file is missing, or belongs to other weights, or to another wavelength grid.
+        If a file is missing, or belongs to other weights, another wavelength grid or another
+        form of the network.
     """
     folder = Path(folder)
     try:
@@ -95,6 +96,8 @@ def load_model(folder, device="cpu"):
         raise BadInputError(f"{folder}/macrn.json is for another wavelength grid: train again")
     if record["weights_sha256"] != hashlib.sha256(weights).hexdigest():
         raise BadInputError(f"{folder}/macrn.pt does not belong to macrn.json: train again")
+    if set(record["config"]) != {field.name for field in fields(MacrnConfig)}:
+        raise BadInputError(f"{folder}/macrn.json is of another form of the network: train again")
     model = Macrn(MacrnConfig(**{k: _frozen(v) for k, v in record["config"].items()}))
     state = torch.load(folder / "macrn.pt", map_location="cpu", weights_only=True)
     model.load_state_dict(state)
