@@ -124,6 +124,13 @@ def test_saved_weights_come_back(tmp_path, model, spectra):
     assert np.array_equal(predict(model, *spectra), predict(again, *spectra))
 
 
+def test_equal_weights_give_equal_files(tmp_path, model, monkeypatch):
+    first = save_model(model, tmp_path / "a")
+    monkeypatch.setattr("os.getpid", lambda: 1)  # the temporary file has another name
+    second = save_model(model, tmp_path / "b")
+    assert first["weights_sha256"] == second["weights_sha256"]
+
+
 def test_foreign_weights_are_refused(tmp_path, model):
     save_model(model, tmp_path)
     record = json.loads((tmp_path / "macrn.json").read_text())

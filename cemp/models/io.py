@@ -1,6 +1,7 @@
 """A trained network on disk: weights as a state_dict, everything else as readable JSON."""
 
 import hashlib
+import io
 import json
 import platform
 from dataclasses import asdict, fields
@@ -48,8 +49,11 @@ def save_model(model, folder, **about):
         What the JSON file holds.
     """
     folder = Path(folder)
+    # through memory: torch writes a file's own (temporary) name into it, so hashes would differ
+    buffer = io.BytesIO()
+    torch.save({k: v.cpu() for k, v in model.state_dict().items()}, buffer)
     with atomic_path(folder / "macrn.pt") as path:
-        torch.save({k: v.cpu() for k, v in model.state_dict().items()}, path)
+        path.write_bytes(buffer.getvalue())
     record = {
         "config": asdict(model.config),
         "labels": list(LABELS),
