@@ -162,8 +162,8 @@ def attach_truth(stars, truth_stars, truth_observations):
     Returns
     -------
     pandas.DataFrame
-        A copy with true_teff, true_fe_h, true_c_fe and true_cemp: Table 1 applied to the truth, so False
-        for a contaminant that has no labels.
+        A copy with true_teff, true_fe_h, true_c_fe and true_cemp: Table 1 applied to the truth,
+        so False for a contaminant that has no labels.
     """
     columns = ["teff", "fe_h", "c_fe"]
     truth = truth_observations[["obsid", "star_key"]].merge(
