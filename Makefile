@@ -174,9 +174,10 @@ doctor: ## what this machine has and lacks, and the minutes to expect
 
 # ---- for authors: what is committed beside the code ---------------------------------------------
 
-notebooks: stages ## copy the executed notebooks of the demo run, with outputs, into notebooks/
+notebooks: stages ## copy the executed demo notebooks, with outputs, and the PDF, to where readers look
 	@test $(PROFILE) = demo || { echo 'the committed notebooks are those of the demo'; exit 1; }
 	@$(PYTHON) -m cemp.workflow.publish
+	@test ! -f $(B)/paper/ms.pdf || cp $(B)/paper/ms.pdf paper/ms.pdf
 
 smoke-checks: ## record what the notebooks' check cells print on the smoke profile
 	@$(MAKE) stages PROFILE=smoke
