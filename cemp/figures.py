@@ -5,6 +5,8 @@ the figure, so that a fresh clone redraws every figure without data or training.
 """
 
 import logging
+import os
+from concurrent.futures import ProcessPoolExecutor
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -127,13 +129,15 @@ def publish(name, data, paths):
     return fig
 
 
-def redraw(paths):
+def redraw(paths, n_jobs=None):
     """Redraw every figure from the arrays kept beside the figures.
 
     Parameters
     ----------
     paths : cemp.paths.Paths
         The profile.
+    n_jobs : int, optional
+        Processes; one a core if left out, for a figure takes two seconds.
 
     Returns
     -------
@@ -145,15 +149,20 @@ def redraw(paths):
     BadInputError
         If a kept table has no drawing function any more.
     """
-    import cemp.plots.all  # noqa: F401  (registers every figure)
-
     folder = paths.published("figures")
     names = sorted(path.stem for path in (folder / "data").glob("*.npz"))
-    for name in names:
-        if name not in FIGURES:
-            raise BadInputError(f"figures/data/{name}.npz has no drawing function: delete it")
-        with np.load(folder / "data" / f"{name}.npz") as data:
-            fig = draw(name, dict(data))
-        save(fig, folder, name)
-        plt.close(fig)
+    with ProcessPoolExecutor(n_jobs or os.cpu_count()) as pool:
+        list(pool.map(_redraw, names, [folder] * len(names)))
     return names
+
+
+def _redraw(name, folder):
+    """Redraw one figure, in a process that may know no figure yet."""
+    import cemp.plots.all  # noqa: F401  (registers every figure)
+
+    if name not in FIGURES:
+        raise BadInputError(f"figures/data/{name}.npz has no drawing function: delete it")
+    with np.load(folder / "data" / f"{name}.npz") as data:
+        fig = draw(name, dict(data))
+    save(fig, folder, name)
+    plt.close(fig)
