@@ -91,7 +91,7 @@ def test_tables_say_what_the_scores_say():
     assert wide(table).loc[0, ["method", "n_stars"]].tolist() == ["MACRN", 500]
     rmse = pick(table, "rmse", sample="truth")
     (row,) = metric_rows(table)
-    assert row[:4] == ["mock truth", "[C/H]", 500, 500]
+    assert row[:4] == ["mock truth", "[C/H]", "500", "500"]
     assert row[7].startswith(f"${rmse['value']:.3f}_{{-")
     assert rmse["value"] == pytest.approx(np.hypot(0.05, 0.2), rel=0.1)
     differences = difference_table(
@@ -109,7 +109,10 @@ def test_tables_say_what_the_scores_say():
 def test_control_windows_become_their_extremes():
     columns = ["region", "pixels", "shift", "rmse", "rmse_hidden", "increase", "low", "high"]
     lines = [("C2 5165", 87, -0.1, 0.2, 0.5, 0.3, 0.2, 0.4)]
-    lines += [(f"control {k}", 35, 0.0, 0.2, 0.2 + k / 100, k / 100, 0, 0) for k in (3, 1, 2)]
+    lines += [(f"control {k}", 35, -k, 0.2, 0.2 + k / 100, k / 100, k / 100 - 0.005,
+               k / 100 + 0.005) for k in (3, 1, 2)]  # fmt: skip
     rows = hidden_rows(pd.DataFrame(lines, columns=columns))
     assert rows[0] == ["C$_2$ 5165", 87, "$-0.100$", "$0.500$", "$0.300_{-0.100}^{+0.100}$"]
-    assert [row[-1] for row in rows[1:]] == ["$0.010$", "$0.030$"]
+    assert [row[2] for row in rows[1:]] == ["$-1.000$", "$-3.000$"]
+    assert [row[-1] for row in rows[1:]] == [
+        "$0.010_{-0.005}^{+0.005}$", "$0.030_{-0.005}^{+0.005}$"]

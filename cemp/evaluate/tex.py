@@ -49,6 +49,15 @@ def span(value, low, high, fmt):
     return f"${value:z{fmt}}_{{{below}}}^{{{above}}}$"
 
 
+def count(n):
+    r"""Write a count as the paper's text does.
+
+    >>> count(2916)
+    '2{,}916'
+    """
+    return f"{n:,d}".replace(",", "{,}")
+
+
 def metric_rows(table, method="MACRN"):
     """Rows of the paper's table of scores of one method.
 
@@ -69,7 +78,8 @@ def metric_rows(table, method="MACRN"):
         line, fmt = part.set_index("statistic"), digits(label)
         value = line["value"]
         rows.append(
-            [SAMPLE_TEX[sample], LABEL_TEX[label], *part[["n_spectra", "n_stars"]].iloc[0]]
+            [SAMPLE_TEX[sample], LABEL_TEX[label]]
+            + [count(part[name].iloc[0]) for name in ("n_spectra", "n_stars")]
             + [number(value[name], fmt) for name in ("bias", "scatter", "mae")]
             + [span(*line.loc["rmse", ["value", "low", "high"]], fmt)]
             + [number(value[name], ".2f") for name in ("r2", "slope")]
@@ -94,7 +104,7 @@ def method_rows(differences):
     for line in differences.to_dict("records"):
         fmt = digits(line["label"])
         rows.append(
-            [SAMPLE_TEX[line["sample"]], LABEL_TEX[line["label"]], line["n_spectra"]]
+            [SAMPLE_TEX[line["sample"]], LABEL_TEX[line["label"]], count(line["n_spectra"])]
             + [number(line[name], fmt) for name in ("first", "second")]
             + [span(line["difference"], line["low"], line["high"], fmt), verdict(line)]
         )
@@ -136,7 +146,7 @@ def class_rows(table):
 
 
 def hidden_rows(hidden):
-    """Rows of the paper's table of hidden features; the control windows become their extremes.
+    """Rows of the table of hidden features; of the controls, the least and the most costly.
 
     Parameters
     ----------
@@ -156,8 +166,9 @@ def hidden_rows(hidden):
         for line in hidden[~control].to_dict("records")
     ]  # fmt: skip
     windows = hidden[control]
-    for text, end in (("least", "min"), ("most", "max")):
-        line = windows[["shift", "rmse_hidden", "increase"]].agg(end)
-        rows.append([f"control windows, {text}", windows["pixels"].iloc[0],
-                     *(number(value, ".3f") for value in line)])  # fmt: skip
+    for text, place in (("least", "idxmin"), ("most", "idxmax")):
+        line = windows.loc[getattr(windows["increase"], place)()]
+        rows.append([f"control windows, {text}", line["pixels"], number(line["shift"], ".3f"),
+                     number(line["rmse_hidden"], ".3f"),
+                     span(line["increase"], line["low"], line["high"], ".3f")])  # fmt: skip
     return rows

@@ -52,8 +52,11 @@ def draw_plane(data):
     ax.plot(data["fe_h"], data["c_fe"], ".", color="0.6", markersize=2, zorder=1,
             label="search stars")
     x, y = data["cand_fe_h"], data["cand_c_fe"]
-    ax.errorbar(x, y, data["cand_e_c_fe"], data["cand_e_fe_h"], fmt="none", ecolor="0.45",
-                elinewidth=0.4, alpha=0.35, zorder=2)
+    # one typical error: hundreds of bars would hide the stars
+    typical = [np.median(data[name]) for name in ("cand_e_c_fe", "cand_e_fe_h")] if x.size else []
+    if typical:
+        ax.errorbar(-0.6, 2.5, *typical, fmt="none", ecolor="k", elinewidth=0.8, capsize=2)
+        ax.text(-0.6, 2.5 + 1.15 * typical[0], "median error", ha="center", fontsize=7)
     points = ax.scatter(x, y, c=data["cand_p"], s=16, marker="^", norm=Normalize(0.5, 1.0),
                         edgecolor="k", linewidth=0.3, zorder=3, label="candidates")
     fig.colorbar(points, ax=ax, label="P(CEMP)", pad=0.01)

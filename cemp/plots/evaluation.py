@@ -17,9 +17,11 @@ def mark_bands(ax, data, level):
         data["band_low"], data["band_high"], data["band_name"], strict=True
     ):
         ax.axvspan(low, high, color="0.88", lw=0)
-        if ax.get_xlim()[0] < low and high < ax.get_xlim()[1]:
-            ax.text((low + high) / 2, level, str(name), transform=ax.get_xaxis_transform(),
-                    ha="center", va="bottom", fontsize=6.5)
+        left, right = ax.get_xlim()
+        if left < low and high < right:
+            # a band at the edge is named inside the frame
+            ax.text(max((low + high) / 2, left + 0.015 * (right - left)), level, str(name),
+                    transform=ax.get_xaxis_transform(), ha="center", va="bottom", fontsize=6.5)
     return ax
 
 
@@ -145,7 +147,7 @@ def draw_bins(ax, data, name, by):
     low, high = ax.get_ylim()
     ax.set(xlim=(-0.5, bins.size - 0.5), ylim=(low - 0.14 * (high - low), high))
     # texts with signs are too long for one line
-    texts = [str(b).replace(" to -", "\nto -").replace("-", "\N{MINUS SIGN}") for b in bins]
+    texts = [str(b).replace(" to ", "\nto ").replace("-", "\N{MINUS SIGN}") for b in bins]
     ax.set_xticks(np.arange(bins.size), texts, fontsize=6)
     ax.tick_params(axis="x", length=0)
     for place, n in enumerate(data[f"{by}_{name}_n"]):
