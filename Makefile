@@ -57,7 +57,7 @@ OUT_04 := $(addprefix $(B)/04/,predictions.parquet metrics.csv)
 OUT_05 := $(addprefix $(B)/05/,candidates.fits candidates.csv search.parquet)
 STAGES := $(OUT_00) $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(OUT_05)
 
-IN_00  := $(wildcard cemp/data/*)
+IN_00  := $(wildcard cemp/data/* cemp/data/grid/*)
 IN_01  := $(SURVEY)
 IN_02  := $(OUT_01) $(SURVEY)
 IN_03  := $(OUT_01) $(OUT_02)

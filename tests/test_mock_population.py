@@ -8,9 +8,9 @@ from scipy.stats import f_oneway, spearmanr
 
 from cemp.mock import astrometry, carbon, tracks
 from cemp.mock.contaminants import add_contaminants
-from cemp.mock.grid import load_grid
 from cemp.mock.observations import observe
 from cemp.mock.population import PopulationSettings, apportion, draw_population
+from cemp.synthesis.grid import load_grid
 
 SEED = 20261122
 

@@ -10,8 +10,9 @@ from astropy.io import fits
 from cemp.constants import C_KMS, air_to_vacuum
 from cemp.errors import BadInputError
 from cemp.mock import exposure, instrument, layout, nonstellar, observatory, physics, sky, spectra
-from cemp.mock.grid import GRID_LABELS, load_grid
 from cemp.paths import ROOT
+from cemp.synthesis import resolution
+from cemp.synthesis.grid import GRID_LABELS, load_grid
 
 REAL = ROOT.parent / "shared" / "real" / "lamost" / "dr10" / "3706009.fits"
 WAVE = load_grid().wave
@@ -75,10 +76,10 @@ def test_balmer_core_of_a_cool_giant_falls_from_80_to_60_per_cent():
     """H-alpha of HD 122563 at R = 1900: 0.80 in LTE, 0.60 observed."""
     centre = physics.BALMER[0]
     lte = one_line(110.0, centre)
-    lte = 1 - (1 - lte) * 0.2 / (1 - instrument.broaden(lte, STEP, 1900.0).min())
+    lte = 1 - (1 - lte) * 0.2 / (1 - resolution.broaden(lte, STEP, 1900.0).min())
     still = physics.PhysicsSettings(balmer_scatter=0.0)
     real = physics.deepen_balmer(WAVE, lte, 4566, 1.12, np.random.default_rng(0), still)
-    before, after = (instrument.broaden(x, STEP, 1900.0).min() for x in (lte, real))
+    before, after = (resolution.broaden(x, STEP, 1900.0).min() for x in (lte, real))
     assert before == pytest.approx(0.80, abs=0.005)
     assert after == pytest.approx(0.62, abs=0.05)
 
@@ -158,13 +159,13 @@ def test_interstellar_lines_stay_when_the_star_moves(monkeypatch):
 def test_broadening_gives_the_resolving_power(r_target):
     line = one_line(C_KMS / 5000)
     assert width_kms(WAVE, line, 6000) == pytest.approx(C_KMS / 5000, rel=0.01)
-    smooth = instrument.broaden(line, STEP, r_target)
+    smooth = resolution.broaden(line, STEP, r_target)
     assert width_kms(WAVE, smooth, 6000) == pytest.approx(C_KMS / r_target, rel=0.005)
 
 
 def test_broadening_may_vary_along_the_spectrum():
     lines = one_line(C_KMS / 5000, 4500) * one_line(C_KMS / 5000, 8000)
-    smooth = instrument.broaden(lines, STEP, instrument.resolution(WAVE, 1800.0))
+    smooth = resolution.broaden(lines, STEP, instrument.resolution(WAVE, 1800.0))
     for centre in (4500.0, 8000.0):
         expected = C_KMS / instrument.resolution(np.array([centre]), 1800.0)[0]
         assert width_kms(WAVE, smooth, centre) == pytest.approx(expected, rel=0.01)
@@ -174,13 +175,13 @@ def test_broadening_may_vary_along_the_spectrum():
 def test_broadening_keeps_a_slope():
     slope = WAVE / 6000
     inner = slice(300, -300)
-    assert np.allclose(instrument.broaden(slope, STEP, 1800.0)[inner], slope[inner], rtol=1e-4)
+    assert np.allclose(resolution.broaden(slope, STEP, 1800.0)[inner], slope[inner], rtol=1e-4)
 
 
 @pytest.mark.parametrize("rv", [-350.0, 0.0, 120.0])
 def test_injected_velocity_comes_back_from_a_line(rv):
     out = 10 ** (3.5682 + 1e-4 * np.arange(3909))
-    flux = instrument.sample(WAVE, instrument.broaden(one_line(), STEP, 1800.0), out, rv)
+    flux = resolution.sample(WAVE, resolution.broaden(one_line(), STEP, 1800.0), out, rv)
     centre = np.average(out, weights=1 - flux)
     assert (centre / 6000 - 1) * C_KMS == pytest.approx(rv, abs=0.5)
 

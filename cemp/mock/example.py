@@ -5,9 +5,10 @@ import numpy as np
 from cemp.constants import C_KMS
 from cemp.errors import BadInputError
 from cemp.lamost import read_spectrum
-from cemp.mock.instrument import broaden, resolution, sample
+from cemp.mock.instrument import resolution
 from cemp.mock.spectra import Observatory
 from cemp.mock.survey import SPECTRA
+from cemp.synthesis.resolution import broaden, sample
 
 
 def choose_example(stars, observations, paths, snr=60.0, lost=0.05):

@@ -9,6 +9,7 @@ from cemp.constants import C_KMS
 from cemp.mock import instrument as lamost
 from cemp.mock.physics import interstellar
 from cemp.mock.sky import SKY_LINES, sky_lines, telluric_depth
+from cemp.synthesis.resolution import broaden, sample
 
 #: Ratio of total to selective extinction of the diffuse interstellar medium.
 R_V = 3.1
@@ -77,8 +78,8 @@ def _light(rest_wave, rest_flux, wave, rv, ebv, r_5500, ism_velocity, star_rando
     flux = rest_flux * interstellar(rest_wave, ebv, relative, star_random)
     flux = redden(rest_wave * (1 + rv / C_KMS), flux, ebv)
     step = np.log(rest_wave[-1] / rest_wave[0]) / (rest_wave.size - 1)
-    flux = lamost.broaden(flux, step, lamost.resolution(rest_wave * (1 + rv / C_KMS), r_5500))
-    return lamost.sample(rest_wave, flux, wave, rv)
+    flux = broaden(flux, step, lamost.resolution(rest_wave * (1 + rv / C_KMS), r_5500))
+    return sample(rest_wave, flux, wave, rv)
 
 
 def _residuals(wave, flux, sigma, helio, random, settings):

@@ -3,8 +3,8 @@
 import numpy as np
 
 from cemp.constants import C_KMS
-from cemp.mock.instrument import broaden
 from cemp.mock.physics import BALMER
+from cemp.synthesis.resolution import broaden
 
 #: Labels that the emulator may be asked for: the design's range and a margin.
 GRID_LIMITS = {"teff": (3850, 7150), "logg": (0.1, 5.1), "fe_h": (-4.1, 0.6), "c_fe": (-0.9, 3.6),

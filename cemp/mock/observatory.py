@@ -4,11 +4,11 @@ import numpy as np
 
 from cemp.constants import C_KMS, SEED
 from cemp.mock import nonstellar
-from cemp.mock.emulator import load_emulator
 from cemp.mock.exposure import expose
-from cemp.mock.grid import GRID_LABELS
 from cemp.mock.instrument import InstrumentSettings
 from cemp.mock.physics import PhysicsSettings, apply_physics, line_list_field
+from cemp.synthesis.emulator import load_emulator
+from cemp.synthesis.grid import GRID_LABELS
 
 #: Carbon, [C/Fe], low enough that no band of CH, C2 or CN remains to be moved.
 NO_CARBON = -0.7

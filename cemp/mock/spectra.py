@@ -14,12 +14,12 @@ from cemp.atomic import atomic_path
 from cemp.constants import SEED
 from cemp.errors import BadInputError
 from cemp.mock import nonstellar
-from cemp.mock.emulator import load_emulator
 from cemp.mock.exposure import draw_resolution
-from cemp.mock.grid import GRID_FILE, GRID_LABELS
 from cemp.mock.layout import spectrum_bytes
 from cemp.mock.observatory import Observatory
 from cemp.paths import ROOT
+from cemp.synthesis.emulator import load_emulator
+from cemp.synthesis.grid import GRID_LABELS, grid_hash
 
 #: Columns that `write_spectra` cannot do without.
 STAR_COLUMNS = ("star_key", *GRID_LABELS, "ebv", "gmag")
@@ -29,9 +29,9 @@ OBSERVATION_COLUMNS = ("obsid", "star_key", "lmjd", "planid", "spid", "fiberid",
 DEFAULTS = {"z_bad": False, "cls": "STAR", "subclass": "G0", "desig": "", "fibertype": "Obj"}
 #: LAMOST's value for a number that it does not have.
 MISSING = -9999.0
-#: Modules of this package whose text decides what a spectrum looks like.
-CODE = ("emulator", "exposure", "grid", "instrument", "layout", "nonstellar", "observatory",
-        "physics", "sky", "spectra")
+#: Modules whose text decides what a spectrum looks like.
+CODE = ("mock/exposure", "mock/instrument", "mock/layout", "mock/nonstellar", "mock/observatory",
+        "mock/physics", "mock/sky", "mock/spectra", "synthesis/emulator", "synthesis/resolution")
 
 
 def spectrum_file(observation):
@@ -137,10 +137,10 @@ def _check(stars, observations):
 
 def _forget_others(folder, stars, observations, seed):
     """Remove spectra that other inputs made: a rerun may keep only files it would write itself."""
-    code = b"".join(p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py"))
-                    if p.stem in CODE)
+    package = Path(__file__).parent.parent
+    code = b"".join((package / f"{module}.py").read_bytes() for module in CODE)
     tables = "".join(t.to_csv(index=False) for t in (stars, observations)).encode()
-    key = hashlib.sha256(code + tables + GRID_FILE.read_bytes() + str(seed).encode()).hexdigest()
+    key = hashlib.sha256(code + tables + grid_hash().encode() + str(seed).encode()).hexdigest()
     note = folder / ".inputs.json"
     if not note.is_file() or json.loads(note.read_text()).get("sha256") != key:
         for path in folder.glob("*/spec-*.fits.gz"):

@@ -10,7 +10,7 @@ from cemp.catalogues.saga import read_saga
 from cemp.catalogues.subaru import read_subaru
 from cemp.mock import survey
 from cemp.mock.carbon import cumulative_fraction, natural_fraction
-from cemp.mock.grid import load_grid
+from cemp.synthesis.grid import load_grid
 
 #: Groups in the order in which tables and figures show them.
 GROUPS = ("apogee", "subaru", "saga", "search", "contaminant")

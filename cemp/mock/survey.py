@@ -12,13 +12,13 @@ from cemp.atomic import atomic_path
 from cemp.constants import SEED
 from cemp.mock.apogee_table import ApogeeSettings, apogee_table, write_apogee
 from cemp.mock.contaminants import add_contaminants
-from cemp.mock.grid import GRID_FILE
 from cemp.mock.lamost_catalogue import lamost_table, write_lamost
 from cemp.mock.observations import observe
 from cemp.mock.plates import ObservationSettings
 from cemp.mock.population import PopulationSettings, draw_population
 from cemp.mock.saga_table import saga_table, write_saga
 from cemp.mock.subaru_table import subaru_table, write_subaru
+from cemp.synthesis.grid import grid_hash
 
 #: Files of the survey, under ``build/<profile>/survey``.
 SPECTRA = "spectra"
@@ -73,9 +73,11 @@ def fingerprint(settings):
     dict
         JSON-able; equal fingerprints mean equal surveys.
     """
-    code, modules = hashlib.sha256(), sorted(Path(__file__).parent.glob("*.py"))
-    for path in [*(m for m in modules if m.name not in ONLOOKERS), GRID_FILE]:
+    code, here = hashlib.sha256(), Path(__file__).parent
+    modules = sorted([*here.glob("*.py"), *(here.parent / "synthesis").glob("*.py")])
+    for path in (m for m in modules if m.name not in ONLOOKERS):
         code.update(path.read_bytes())
+    code.update(grid_hash().encode())
     return {"settings": json.loads(json.dumps(asdict(settings), default=str, skipkeys=True)),
             "shared": str(settings.population.shared), "code": code.hexdigest()}  # fmt: skip
 

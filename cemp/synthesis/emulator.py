@@ -13,12 +13,11 @@ import numpy as np
 
 from cemp.atomic import atomic_path
 from cemp.constants import SEED, WAVE
-from cemp.mock.grid import GRID_FILE, GRID_R, load_grid
+from cemp.synthesis.grid import GRID_R, grid_hash, load_grid
+from cemp.synthesis.resolution import FWHM_TO_SIGMA
 
 #: Room that the stretched flux leaves below 0 and above 1.
 FLOOR = 0.03
-#: Standard deviations per unit of FWHM of a Gaussian.
-FWHM_TO_SIGMA = 1 / 2.354820045
 
 
 @dataclass(frozen=True)
@@ -224,7 +223,7 @@ def load_emulator(half="mock", seed=SEED, settings=None, cache=None):
     if cache is None:
         return emulator.fit(load_grid(half), seed)
     key = f"{half} {seed} {emulator.settings}".encode() + Path(__file__).read_bytes()
-    name = hashlib.sha256(GRID_FILE.read_bytes() + key).hexdigest()[:16]
+    name = hashlib.sha256(grid_hash().encode() + key).hexdigest()[:16]
     path = Path(cache) / f"emulator-{name}.npz"
     if not path.is_file():
         emulator.fit(load_grid(half), seed)

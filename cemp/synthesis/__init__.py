@@ -1,0 +1,1 @@
+"""Synthetic spectra: design, synthesis, grid, and the emulator between the spectra."""
