@@ -1,0 +1,1 @@
+"""From synthetic spectra to real stars: training domain, weights, tests on stars it never saw."""
