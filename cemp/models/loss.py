@@ -29,6 +29,46 @@ def masked_mse(predicted, target, weight=None):
     return (error * share).sum() / share.sum().clamp_min(1e-12)
 
 
+def gaussian_nll(predicted, factor, target, weight=None):
+    """Negative log likelihood of labels under a Gaussian, over the labels that exist.
+
+    Parameters
+    ----------
+    predicted, target : torch.Tensor (b, 4)
+        Standardised; NaN in `target` where a label is missing: the others' marginal counts.
+    factor : torch.Tensor (b, 4, 4)
+        Lower-triangular Cholesky factor of the covariance, with a positive diagonal.
+    weight : torch.Tensor (b,), optional
+        Weight of a spectrum.
+
+    Returns
+    -------
+    torch.Tensor
+        Scalar: mean over the spectra, without the constant ln(2 pi) / 2 of each label.
+    """
+    known = torch.isfinite(target)
+    error = torch.where(known, torch.nan_to_num(target) - predicted, 0.0)
+    if not bool(known.all()):
+        factor = _marginal(factor, known)
+    z = torch.linalg.solve_triangular(factor, error.unsqueeze(2), upper=False).squeeze(2)
+    ln_det = torch.log(torch.diagonal(factor, dim1=1, dim2=2)).sum(dim=1)
+    nll = 0.5 * (z**2).sum(dim=1) + ln_det
+    if weight is None:
+        return nll.mean()
+    return (nll * weight).sum() / weight.sum().clamp_min(1e-12)
+
+
+def _marginal(factor, known):
+    """Cholesky factor of the known labels' covariance; missing ones become independent of them.
+
+    With error 0 and variance 1 a missing label adds nothing to the likelihood.
+    """
+    share = known.to(factor.dtype)
+    both = share[:, :, None] * share[:, None, :]  # (b, 4, 4)
+    covariance = both * (factor @ factor.transpose(1, 2)) + torch.diag_embed(1 - share)
+    return torch.linalg.cholesky(covariance)
+
+
 def bin_weights(fe_h, width=0.5, fewest=5):
     """Weights that count every bin of [Fe/H] alike, as the training draw does.
 

@@ -11,6 +11,12 @@ import torch
 from torch import nn
 
 from cemp.constants import LABELS, N_PIX
+from cemp.errors import BadInputError
+
+#: Numbers in a lower-triangular matrix of the labels.
+N_FACTOR = len(LABELS) * (len(LABELS) + 1) // 2
+#: Least error of a label [scatter of the training labels]: keeps the likelihood bounded.
+LEAST_ERROR = 0.01
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,9 @@ class MacrnConfig:
         Width of the dense layer before the labels.
     dropout : float
         Fraction of the head's inputs dropped in training: there are only ~1,000 spectra.
+    covariance : bool
+        Whether the head also predicts the covariance of the labels' errors, learned by their
+        likelihood; without, the network is that of the paper.
     """
 
     clip: float = 4.0
@@ -53,6 +62,7 @@ class MacrnConfig:
     step_features: int = 8
     head_units: int = 64
     dropout: float = 0.1
+    covariance: bool = False
 
     @property
     def n_filters(self):
@@ -154,6 +164,8 @@ class Macrn(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.dense = nn.Linear(config.n_steps * config.step_features, config.head_units)
         self.labels = nn.Linear(config.head_units, len(LABELS))
+        if config.covariance:  # last, so that the other weights start the same without it
+            self.factor = nn.Linear(config.head_units, N_FACTOR)
         self.register_buffer("flux_mean", torch.zeros(N_PIX))
         self.register_buffer("flux_scale", torch.ones(N_PIX))
         self.register_buffer("label_mean", torch.zeros(len(LABELS)))
@@ -179,17 +191,60 @@ class Macrn(nn.Module):
         torch.Tensor
             Labels (b, l) in units of the training rows' mean and scatter.
         """
+        return self.labels(self.hidden(x))  # (b, l)
+
+    def hidden(self, x):
+        """Map spectra (b, 2, p) to the head's last layer (b, head_units)."""
         features = self.features(x)  # (b, f, t)
         features = self.attention(features)  # (b, f, t)
         sequence, _ = self.lstm(features.transpose(1, 2))  # (b, t, 2 * lstm_units)
         steps = self.step(sequence)  # (b, t, step_features)
         steps = self.dropout(steps.flatten(1))  # (b, t * step_features)
         hidden = torch.relu(self.dense(steps))  # (b, head_units)
-        return self.labels(self.dropout(hidden))  # (b, l)
+        return self.dropout(hidden)  # (b, head_units)
+
+    def distribution(self, x):
+        """Predict standardised labels and the Cholesky factor of their covariance.
+
+        Parameters
+        ----------
+        x : torch.Tensor
+            Spectra (b, 2, p), as for `forward`.
+
+        Returns
+        -------
+        labels : torch.Tensor (b, l)
+        factor : torch.Tensor (b, l, l)
+            Lower triangular, diagonal at least `LEAST_ERROR`: covariance = factor factor^T.
+
+        Raises
+        ------
+        BadInputError
+            If the network was built without ``covariance``.
+        """
+        if not self.config.covariance:
+            raise BadInputError(
+                "this network predicts no covariance: train one with MacrnConfig(covariance=True)"
+            )
+        hidden = self.hidden(x)  # (b, head_units)
+        raw = self.factor(hidden)  # (b, l (l + 1) / 2): the diagonal, then what is below it
+        n = len(LABELS)
+        diagonal = nn.functional.softplus(raw[:, :n]) + LEAST_ERROR  # (b, l)
+        row, column = torch.tril_indices(n, n, -1, device=x.device)
+        factor = torch.diag_embed(diagonal)  # (b, l, l)
+        factor[:, row, column] = raw[:, n:]
+        return self.labels(hidden), factor
 
     def physical(self, x):
         """Predict labels (b, l) in physical units: K and dex."""
         return self(x) * self.label_scale + self.label_mean  # (b, l)
+
+    def physical_distribution(self, x):
+        """Predict labels (b, l) and their covariance (b, l, l) in units of K and dex."""
+        labels, factor = self.distribution(x)
+        factor = factor * self.label_scale[:, None]  # (b, l, l)
+        covariance = factor @ factor.transpose(1, 2)  # (b, l, l)
+        return labels * self.label_scale + self.label_mean, covariance
 
 
 def count_parameters(module):

@@ -39,6 +39,41 @@ def predict(model, flux, good, batch=128):
     return out
 
 
+def predict_with_covariance(model, flux, good, batch=128):
+    """Predict labels and the covariance of their errors.
+
+    Parameters
+    ----------
+    model : Macrn
+        Trained with ``MacrnConfig(covariance=True)``; left in the mode it was found in.
+    flux, good, batch
+        As for `predict`.
+
+    Returns
+    -------
+    labels : ndarray (n, 4)
+        teff [K], logg [dex], fe_h [dex], c_h [dex].
+    covariance : ndarray (n, 4, 4)
+        In products of these units.
+
+    Raises
+    ------
+    BadInputError
+        If the network predicts no covariance.
+    """
+    was_training, device = model.training, model.label_mean.device
+    model.eval()
+    labels = np.empty((len(flux), len(LABELS)))
+    covariance = np.empty((len(flux), len(LABELS), len(LABELS)))
+    with torch.inference_mode():
+        for start in range(0, len(flux), batch):
+            part = slice(start, start + batch)
+            made = model.physical_distribution(to_input(flux[part], good[part]).to(device))
+            labels[part], covariance[part] = (array.cpu().numpy() for array in made)
+    model.train(was_training)
+    return labels, covariance
+
+
 def predict_store(model, store, obsids, chunk=2048):
     """Predict labels of stored spectra; memory does not grow with their number.
 

@@ -97,6 +97,15 @@ def pixel_scale(flux, good, floor=0.02):
     >>> mean.round(3).tolist(), scale.round(3).tolist()
     ([-0.4, -0.1], [0.1, 0.0])
     """
+    mean, scale = np.empty((2, flux.shape[1]))
+    for start in range(0, flux.shape[1], 1024):  # some pixels at a time, to save memory
+        part = slice(start, start + 1024)
+        mean[part], scale[part] = _pixel_scale(flux[:, part], good[:, part], floor)
+    return mean, scale
+
+
+def _pixel_scale(flux, good, floor):
+    """Mean and scatter of some pixels."""
     good = good & np.isfinite(flux)
     depth = np.where(good, flux - 1, 0).astype(float)
     count = np.maximum(good.sum(axis=0), 1)

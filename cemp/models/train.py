@@ -1,4 +1,7 @@
-"""Training: Adam on the mean squared error of standardised labels, stopped on validation.
+"""Training: Adam on the loss of standardised labels, stopped on validation.
+
+The loss is the mean squared error, or the negative log likelihood of a network that predicts
+the covariance of its errors.
 
 Every random number of an epoch follows from the seed and the epoch, so that a run that was
 killed and resumed ends with the weights of a run that was not.
@@ -17,7 +20,7 @@ from cemp.constants import LABELS, rng
 from cemp.models.checkpoint import Checkpoint, fingerprint
 from cemp.models.data import Augment, augment, to_input
 from cemp.models.device import choose_device, make_deterministic
-from cemp.models.loss import bin_weights, learning_rate, masked_mse
+from cemp.models.loss import bin_weights, gaussian_nll, learning_rate, masked_mse
 from cemp.models.macrn import Macrn, MacrnConfig
 from cemp.models.scaler import LabelScaler, pixel_scale
 from cemp.sample import balanced_draw
@@ -45,8 +48,14 @@ class TrainSettings:
         Decoupled from the gradient (Loshchilov & Hutter 2019); against overfitting.
     ema : float
         Decay a step of the running mean of weights that is validated and kept.
+    balance : bool
+        Whether an epoch is a draw balanced in [Fe/H]; False takes every spectrum once, for a
+        sample that was drawn as it should be.
     draw_width : float
         Bin of the balanced draw in [Fe/H] [dex].
+    clip_gradient : float
+        Largest norm of a step's gradient; 0 for no limit. The likelihood of an outlier under a
+        narrow covariance has no bound, a squared error of standardised labels hardly needs one.
     flux_floor : float
         Least scatter that a pixel is scaled by [normalised flux].
     augment : Augment
@@ -65,7 +74,9 @@ class TrainSettings:
     warmup: float = 0.1
     weight_decay: float = 1e-2
     ema: float = 0.99
+    balance: bool = True
     draw_width: float = 0.25
+    clip_gradient: float = 0.0
     flux_floor: float = 0.02
     augment: Augment = field(default_factory=Augment)
     device: str = "auto"
@@ -121,6 +132,17 @@ def fit(train, validation, config=None, settings=None, folder=None, log=print):
     return run.result()
 
 
+def _outputs(model, x):
+    """Labels, and the covariance's factor if the network predicts one."""
+    return model.distribution(x) if model.config.covariance else (model(x),)
+
+
+def _loss(outputs, target, weight=None):
+    """Likelihood where there is a covariance, squared error where not."""
+    loss = masked_mse if len(outputs) == 1 else gaussian_nll
+    return loss(*outputs, target, weight)
+
+
 class _Run:
     """State of a training run: current weights, their running mean, and the best of it."""
 
@@ -158,13 +180,11 @@ class _Run:
         return done >= self.settings.epochs or (done and waited >= self.settings.patience)
 
     def epoch(self):
-        """Train on one balanced draw, then validate."""
+        """Train on one draw, then validate."""
         start, number = time.perf_counter(), len(self.history)
         random = rng(f"03 epoch {number}", self.settings.seed)
         torch.manual_seed(int(random.integers(2**62)))
-        fe_h = self.train.labels[:, LABELS.index("fe_h")]
-        rows = balanced_draw(fe_h, random, width=self.settings.draw_width)
-        rows = random.permutation(rows)
+        rows = random.permutation(self._draw(random))
         batches = np.array_split(rows, math.ceil(len(rows) / self.settings.batch))
         losses = []
         for i, part in enumerate(batches):
@@ -185,6 +205,13 @@ class _Run:
             }
         )
 
+    def _draw(self, random):
+        """Rows of an epoch."""
+        if not self.settings.balance:
+            return np.arange(len(self.train))
+        fe_h = self.train.labels[:, LABELS.index("fe_h")]
+        return balanced_draw(fe_h, random, width=self.settings.draw_width)
+
     def _set_rate(self, progress):
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(progress, self.settings)
@@ -196,10 +223,12 @@ class _Run:
         flux, good = augment(
             sample.flux[rows], sample.ivar[rows], sample.good[rows], random, self.settings.augment
         )
-        predicted = self.model(to_input(flux, good).to(self.device))
-        loss = masked_mse(predicted, self.target[rows].to(self.device))
+        outputs = _outputs(self.model, to_input(flux, good).to(self.device))
+        loss = _loss(outputs, self.target[rows].to(self.device))
         self.optimizer.zero_grad()
         loss.backward()
+        if self.settings.clip_gradient:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_gradient)
         self.optimizer.step()
         self.step += 1
         self._average()
@@ -218,13 +247,14 @@ class _Run:
 
     def _validate(self, batch=128):
         """Loss of the mean weights on validation spectra, every bin of [Fe/H] alike."""
-        sample, predicted = self.validation, []
+        sample, outputs = self.validation, []
         with torch.inference_mode():
             for start in range(0, len(sample), batch):
                 part = slice(start, start + batch)
                 x = to_input(sample.flux[part], sample.good[part]).to(self.device)
-                predicted.append(self.mean_model(x).cpu())
-        return float(masked_mse(torch.cat(predicted), self.valid_target, self.valid_weight))
+                outputs.append([made.cpu() for made in _outputs(self.mean_model, x)])
+        outputs = [torch.cat(parts) for parts in zip(*outputs, strict=True)]
+        return float(_loss(outputs, self.valid_target, self.valid_weight))
 
     def line(self):
         """Progress, one line an epoch."""
