@@ -9,6 +9,11 @@ PEAKS = (7.96, 6.28)
 #: ... and the widths taken here [dex]: the published histograms overlap near A(C) = 7.1.
 WIDTHS = (0.32, 0.45)
 
+#: Share of Group I among CEMP stars, against [Fe/H]: as in the A(C)-[Fe/H] plane of Yoon et al.
+#: (2016); in their compilation 96% lie above A(C) = 7.1 for -2.5 < [Fe/H] < -2, 67% for -3 to
+#: -2.5, 22% for -3.5 to -3 and 11% below.
+GROUP_ONE = ([-4.0, -3.3, -2.6, -2.0], [0.1, 0.35, 0.75, 0.9])
+
 #: Fraction of carbon-enhanced stars ([C/Fe] > 0.7) among all stars of one metallicity, rising
 #: as in Lee et al. (2013, AJ 146, 132) and Placco et al. (2014, ApJ 797, 21); differential,
 #: so that the cumulative fraction below -2 is near the 20% and below -3 near the 40% found.
@@ -86,7 +91,7 @@ def draw_enhanced(fe_h, generator, floor=0.5):
         [C/Fe] [dex]. Group I rules above [Fe/H] = -3, Groups II and III below -3.3.
     """
     c_fe, todo = np.zeros(len(fe_h)), np.arange(len(fe_h))
-    group_one = np.interp(fe_h, [-4.0, -3.3, -2.6, -2.0], [0.1, 0.35, 0.75, 0.9])
+    group_one = np.interp(fe_h, *GROUP_ONE)
     while todo.size:
         second = (generator.random(todo.size) > group_one[todo]).astype(int)
         a_c = generator.normal(np.take(PEAKS, second), np.take(WIDTHS, second))
