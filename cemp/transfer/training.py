@@ -20,6 +20,7 @@ from cemp.models.train import TrainSettings, fit
 from cemp.paths import ROOT
 from cemp.transfer.randomise import DomainSettings
 from cemp.transfer.trainset import make_trainset, read_trainset
+from cemp.transfer.windows import trusted
 
 #: Where `make sky` works.
 FOLDER = ROOT / "build" / "sky"
@@ -127,7 +128,9 @@ def train_members(trainset, folder, members=3, settings=None, config=None, n=Non
     folders = [folder / f"member-{k}" for k in range(members)]
     missing = [k for k in range(members) if not (folders[k] / "macrn.json").is_file()]
     if missing:
-        train, validation = split(read_trainset(trainset, n)[0], n_validation)
+        sample, _ = read_trainset(trainset, n)
+        sample.good[:, ~trusted()] = False
+        train, validation = split(sample, n_validation)
     for k in missing:
         log(f"member {k} of {members}: {len(train)} spectra")
         own = replace(settings, seed=settings.seed + k)
