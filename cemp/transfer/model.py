@@ -91,7 +91,7 @@ class SkyModel:
 
 
 def c_fe_error(covariance):
-    """Standard deviation of [C/Fe] = [C/H] - [Fe/H], with the covariance of the two.
+    """Compute the error of [C/Fe] = [C/H] - [Fe/H] with the covariance of the two.
 
     Parameters
     ----------
