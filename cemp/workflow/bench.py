@@ -17,6 +17,8 @@ from cemp.models.io import load_model
 from cemp.models.predict import predict
 from cemp.paths import Paths
 from cemp.preprocess.pipeline import preprocess
+from cemp.synthesis.emulator import load_emulator
+from cemp.synthesis.grid import load_grid
 from cemp.workflow.receipt import stage_entries, stage_lines
 
 
@@ -64,6 +66,29 @@ def inference_rate(model, n=512):
     start = time.perf_counter()
     predict(model, flux, good)
     return n / (time.perf_counter() - start)
+
+
+def emulator_rate(emulator, labels, n=2048):
+    """Time the emulator: labels to normalised flux and continuum at R = 5000.
+
+    Parameters
+    ----------
+    emulator : cemp.synthesis.emulator.Emulator
+    labels : ndarray, shape (m, 6)
+        Stars to repeat until there are `n`.
+    n : int
+        Spectra; enough that the batches are full.
+
+    Returns
+    -------
+    float
+        Spectra a second of processor time, that is a second and core.
+    """
+    labels = np.resize(labels, (n, labels.shape[1]))
+    emulator.emulate(labels[:256])
+    start = time.process_time()
+    emulator.emulate(labels)
+    return n / (time.process_time() - start)
 
 
 def random_sky(n, rng):
@@ -129,11 +154,14 @@ def bench(paths):
         raise BadInputError(f"{paths.survey / 'spectra'} holds no spectra: `make stages` first")
     threads = os.environ.get("OMP_NUM_THREADS", "all")
     seconds, share = crossmatch_seconds()
+    emulator = load_emulator("library", cache=paths.root / "build" / "emulator")
     rows = [
         ("preprocessing, reading gzip included", f"{preprocessing_rate(files):.0f}",
          "spectra / s / core"),
         (f"network inference, {threads} threads",
          f"{inference_rate(load_model(paths.stage('03'))):.0f}", "spectra / s"),
+        ("emulator, spectrum and continuum at R = 5000",
+         f"{emulator_rate(emulator, load_grid('library').labels):.0f}", "spectra / s / core"),
         (f"crossmatch, 1e6 x 1e5 rows, {share:.1%} found", f"{seconds:.1f}", "s"),
     ]
     lines = ["| part | value | unit |", "|---|---:|---|"]
