@@ -35,7 +35,7 @@ AUGMENT = Augment(noise_fraction=0.5, snr_min=8.0, shift_kms=4.0, mask_fraction=
 #: Every spectrum once an epoch, as the set is drawn as it should be; larger steps than for a
 #: thousand real spectra.
 SETTINGS = TrainSettings(
-    epochs=16, batch=48, learning_rate=3e-3, weight_decay=1e-4, ema=0.998, balance=False,
+    epochs=16, batch=48, learning_rate=3e-3, weight_decay=1e-4, ema=0.995, balance=False,
     clip_gradient=5.0, augment=AUGMENT,
 )  # fmt: skip
 
