@@ -22,6 +22,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 PROFILE     ?= demo
 TIMEOUT     ?= 3600
 BASE_PYTHON ?= python3
+N           ?= 2000
+JOBS        ?= 2
 B           := build/$(PROFILE)
 
 # Sums depend on how many threads share them; a fixed number gives the same results everywhere.
@@ -55,7 +57,8 @@ OUT_02 := $(addprefix $(B)/02/,processed.csv skipped.csv labelled.csv)
 OUT_03 := $(addprefix $(B)/03/,macrn.pt macrn.json history.csv)
 OUT_04 := $(addprefix $(B)/04/,predictions.parquet metrics.csv)
 OUT_05 := $(addprefix $(B)/05/,candidates.fits candidates.csv search.parquet)
-STAGES := $(OUT_00) $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(OUT_05)
+OUT_06 := $(addprefix $(B)/06/,known_answers.csv solar_lines.csv held_out.csv)
+STAGES := $(OUT_00) $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(OUT_05) $(OUT_06)
 
 IN_00  := $(wildcard cemp/data/* cemp/data/grid/*)
 IN_01  := $(SURVEY)
@@ -63,13 +66,14 @@ IN_02  := $(OUT_01) $(SURVEY)
 IN_03  := $(OUT_01) $(OUT_02)
 IN_04  := $(OUT_01) $(OUT_02) $(OUT_03) $(TRUTH)
 IN_05  := $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(TRUTH)
+IN_06  := $(IN_00)
 INPUTS := $(patsubst notebooks/%.ipynb,$(B)/inputs/%.json,$(NOTEBOOKS))
 
 run    = $(PYTHON) -m cemp.workflow.run $(1) --profile $(PROFILE) --timeout $(TIMEOUT)
 finish = ls $(1) > /dev/null && touch $(1)
 
 .PHONY: help all env stages paper receipt test unit figures verify bench doctor notebooks \
-        smoke-checks reference lint tex clean distclean
+        smoke-checks reference lint tex clean distclean grid grid-collect grid-check
 
 help: ## this list
 	@echo 'make TARGET [PROFILE=demo|smoke|dr11], now $(PROFILE)'
@@ -122,6 +126,10 @@ $(OUT_04) &: $(B)/inputs/04_evaluation.json $(IN_04) | $(ENV)
 $(OUT_05) &: $(B)/inputs/05_candidates.json $(IN_05) | $(ENV)
 	@$(call run,05_candidates)
 	@$(call finish,$(OUT_05))
+
+$(OUT_06) &: $(B)/inputs/06_synthetic_spectra.json $(IN_06) | $(ENV)
+	@$(call run,06_synthetic_spectra)
+	@$(call finish,$(OUT_06))
 
 # ---- the paper ----------------------------------------------------------------------------------
 
@@ -187,11 +195,32 @@ reference: ## record the headline numbers and their scatter over five seeds (lon
 	@$(MAKE) stages PROFILE=demo
 	@$(PYTHON) -m cemp.workflow.reference
 
+# ---- the synthetic spectra: in an environment of their own, needed by nothing above --------------
+
+GRID_PYTHON := .venv-grid/bin/python
+GRID_CHECK  := 2761 2808
+
+.venv-grid/installed: cemp/synthesis/requirements.txt
+	@test -x $(GRID_PYTHON) || $(BASE_PYTHON) -m venv .venv-grid
+	$(GRID_PYTHON) -m pip install --disable-pip-version-check -q -r $<
+	@touch $@
+
+grid: .venv-grid/installed ## compute the first N=2000 synthetic spectra with JOBS=2 (16 s each a core; goes on where it stopped)
+	@$(GRID_PYTHON) -m cemp.synthesis.run --n $(N) --jobs $(JOBS) --out build/grid
+
+grid-collect: .venv-grid/installed ## put the computed spectra into cemp/data/grid
+	@$(GRID_PYTHON) -m cemp.synthesis.collect build/grid
+
+grid-check: .venv-grid/installed ## compute two spectra again and compare them with the grid's
+	@rm -rf build/grid/check/spectra
+	@$(GRID_PYTHON) -m cemp.synthesis.run --indices $(GRID_CHECK) --jobs $(JOBS) --out build/grid/check
+	@$(GRID_PYTHON) -m cemp.synthesis.collect build/grid/check --check
+
 clean: ## remove what the profile has built
 	rm -rf $(B)
 
 distclean: ## remove everything built, the environment too
-	rm -rf build .venv cemp.egg-info
+	rm -rf build .venv .venv-grid cemp.egg-info
 
 print-%: # the value of a variable, for the tests
 	@echo '$($*)'
