@@ -1,6 +1,7 @@
 """The mock's physics, its instrument and its files."""
 
 import gzip
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -208,10 +209,35 @@ def test_noise_of_neighbours_is_linked_but_its_size_is_right():
 
 def test_share_of_lost_pixels_is_that_of_the_survey():
     wave = 10 ** (3.5682 + 1e-4 * np.arange(3909))
-    shares = [instrument.bad_pixels(wave, 5800.0, np.random.default_rng(k)).mean()
-              for k in range(1500)]
-    assert 0.02 < np.mean(shares) < 0.04
-    assert 0.3 < np.max(shares) < 0.65
+    bad = [instrument.bad_pixels(wave, np.random.default_rng(k), SETTINGS) for k in range(1500)]
+    shares = np.array([one.mean() for one in bad])
+    assert 0.75 < np.mean(shares == 0) < 0.9  # cosmic rays add theirs
+    assert 0.003 < shares.mean() < 0.012
+    assert 0.3 < shares.max() < 0.42
+
+
+def test_noise_is_smaller_than_ivar_says_by_the_stated_share():
+    """As in faint real spectra: ivar knows the photons, the coadded pixels are smoother."""
+    quiet = replace(SETTINGS, noise_share_rms=0.0, cosmic_rate=0.0, telluric=0.0, sky_miss=0.0,
+                    masked=0.0, lost_arm=0.0, warp=0.0)  # fmt: skip
+    ratios = []
+    for seed in range(6):
+        random, own = (np.random.default_rng([seed, k]) for k in range(2))
+        made = exposure.expose(WAVE, np.ones_like(WAVE), NO_NOISE | {"snr_g": 12.0}, random, own,
+                               quiet)  # fmt: skip
+        pixels = (made.wave > 4200) & (made.wave < 5500)
+        trend = np.polyval(np.polyfit(made.wave[pixels], made.flux[pixels], 3), made.wave[pixels])
+        ratios.append(((made.flux[pixels] - trend) * np.sqrt(made.ivar[pixels])).std())
+    assert np.mean(ratios) == pytest.approx(SETTINGS.noise_share, abs=0.02)
+
+
+def test_header_gives_the_wanted_signal_to_noise_and_the_surveys_factor():
+    made = exposure.expose(WAVE, np.ones_like(WAVE), NO_NOISE | {"snr_g": 30.0},
+                           *(np.random.default_rng(k) for k in (1, 2)), SETTINGS)  # fmt: skip
+    assert made.snr["g"] == pytest.approx(30.0, rel=0.03)
+    pixels = instrument.in_band(made.wave, "g") & (made.ivar > 0)
+    median = np.median(made.flux[pixels] * np.sqrt(made.ivar[pixels]))
+    assert made.snr["g"] / median == pytest.approx(0.944, abs=1e-6)
 
 
 def test_sky_lines_stand_at_vacuum_wavelengths():

@@ -89,7 +89,7 @@ def _residuals(wave, flux, sigma, helio, random, settings):
     # The sky model misses each line by some per cent; noise already holds the line's photons.
     miss = random.normal(size=len(SKY_LINES)) * np.sqrt(SKY_LINES[:, 1])
     # Against the noise between the lines of the red arm, where nearly all of them are.
-    lines = sky_lines(rest, miss) * np.percentile(sigma[wave > 6000], 20) * 0.18
+    lines = sky_lines(rest, miss) * np.percentile(sigma[wave > 6000], 20) * settings.sky_miss
     # The pipeline's ivar knows part of the sky's error and, as in DR10, next to none of the rest.
     known = random.uniform(0.3, 1.0)
     return telluric + lines, (0.2 * known * telluric) ** 2 + (known * lines) ** 2
@@ -103,7 +103,7 @@ def _cosmic_rays(n, sigma, random, settings):
         width = random.integers(1, 4)
         spikes[at:at + width] += sigma[at] * random.uniform(6, 60) * random.uniform(0.4, 1, width)
         if random.random() < 0.25:
-            seen[at - 1:at + width + 1] = True
+            seen[max(at - 2, 0):at + width + 2] = True
     return spikes, seen
 
 
@@ -144,8 +144,9 @@ def expose(rest_wave, rest_flux, target, random, star_random, settings):
     sigma = lamost.expected_noise(wave, flux, target["snr_g"], join, helio, settings)
     left, known = _residuals(wave, flux, sigma, helio, random, settings)
     spikes, seen = _cosmic_rays(wave.size, sigma, random, settings)
-    noise = sigma * lamost.correlated_noise(wave.size, settings.noise_link, random)
-    bad = lamost.bad_pixels(wave, join, random) | seen
+    share = max(random.normal(settings.noise_share, settings.noise_share_rms), 0.5)
+    noise = share * sigma * lamost.correlated_noise(wave.size, settings.noise_link, random)
+    bad = lamost.bad_pixels(wave, random, settings) | seen
     flux, ivar, andmask, ormask = _lose_pixels(
         flux + left + spikes + noise, 1 / (sigma**2 + known), bad)
     error, quoted = lamost.velocity_error(target["snr_g"], random, settings)

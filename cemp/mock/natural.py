@@ -9,8 +9,9 @@ Sources
 -------
 [Fe/H] of the halo: peak at -1.6 and a fall of 1.0 +- 0.1 dex in number per dex below -2.5
 (Youakim et al. 2020, MNRAS 492, 4986; turn-off stars at 6-20 kpc). Giants give a steeper fall,
-1.5 (Chiti et al. 2021, ApJL 911, L23), and the Hamburg/ESO survey a drop below -3.6 (Schoerck
-et al. 2009, A&A 507, 817): the tail below -3 is uncertain by a factor of about three.
+1.5 (Chiti et al. 2021, ApJL 911, L23); the drop below -3.6 of the Hamburg/ESO survey (Schoerck
+et al. 2009, A&A 507, 817) was not confirmed (Yong et al. 2013, ApJ 762, 27). The tail below -3
+is uncertain by a factor of about three.
 CEMP fraction: `cemp.mock.carbon.FRACTION`; A(C): `cemp.mock.carbon.PEAKS`.
 """
 
