@@ -91,7 +91,7 @@ def _residuals(wave, flux, sigma, helio, random, settings):
     # Against the noise between the lines of the red arm, where nearly all of them are.
     lines = sky_lines(rest, miss) * np.percentile(sigma[wave > 6000], 20) * settings.sky_miss
     # The pipeline's ivar knows part of the sky's error and, as in DR10, next to none of the rest.
-    known = random.uniform(0.3, 1.0)
+    known = random.uniform(0.1, 0.6)
     return telluric + lines, (0.2 * known * telluric) ** 2 + (known * lines) ** 2
 
 
@@ -141,11 +141,13 @@ def expose(rest_wave, rest_flux, target, random, star_random, settings):
     flux *= lamost.calibration_error(wave, join, random, settings)
     level = FLUX_AT_15_5 * 10 ** (-0.4 * (target["gmag"] - 15.5)) * np.exp(random.normal(0, 0.2))
     flux *= level / np.median(flux)
-    sigma = lamost.expected_noise(wave, flux, target["snr_g"], join, helio, settings)
+    balance = random.normal(settings.balance, settings.balance_rms)
+    sigma = lamost.expected_noise(wave, flux, target["snr_g"], join, helio, settings, balance)
     left, known = _residuals(wave, flux, sigma, helio, random, settings)
     spikes, seen = _cosmic_rays(wave.size, sigma, random, settings)
     share = max(random.normal(settings.noise_share, settings.noise_share_rms), 0.5)
     noise = share * sigma * lamost.correlated_noise(wave.size, settings.noise_link, random)
+    noise += settings.pixel_error * flux * random.normal(size=wave.size)
     bad = lamost.bad_pixels(wave, random, settings) | seen
     flux, ivar, andmask, ormask = _lose_pixels(
         flux + left + spikes + noise, 1 / (sigma**2 + known), bad)

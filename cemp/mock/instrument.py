@@ -27,7 +27,7 @@ SNR_KEYWORD = {"u": 1.00, "g": 0.944, "r": 0.983, "i": 1.022, "z": 1.16}
 #: DR10 spectra; blue arm, red arm (each as wavelength, throughput).
 BLUE_ARM = (np.array([3690, 3800, 3900, 4000, 4100, 4250, 4500, 4750, 5000, 5250, 5500, 5700,
                       5850, 6000, 9200]),
-            np.array([.02, .06, .113, .2, .27, .4, .68, .83, .94, 1.02, 1.08, 0.9,
+            np.array([.03, .09, .16, .25, .30, .4, .68, .83, .94, 1.02, 1.08, 0.9,
                       .35, .02, .0]))
 RED_ARM = (np.array([3690, 5600, 5700, 5800, 5950, 6200, 6500, 6750, 7000, 7400, 7800, 8200, 8600,
                      8900, 9100, 9200]),
@@ -44,7 +44,11 @@ class InstrumentSettings:
     r_mean, r_rms, r_range : float, float, tuple of float
         Resolving power at 5500 Angstrom: LAMOST's about 1800, differing between fibres.
     warp : float
-        Rms of the flux calibration's smooth error in each arm; LAMOST's is some 10%.
+        Rms of the flux calibration's smooth error in each arm: 0.055 gives the arms' step a
+        scatter of 0.07, as in DR7 and DR10 spectra.
+    balance, balance_rms : float
+        ln of the red arm's photons relative to the blue's, against `RED_ARM`: S/N(i) over S/N(g)
+        of one DR7 spectrograph is 0.68 of, of five DR10 ones 0.87 of what `RED_ARM` gives.
     join : tuple of float
         Where the arms meet [Angstrom]: it differs between spectrographs.
     sky_counts : float
@@ -53,6 +57,9 @@ class InstrumentSettings:
     flat_error : float
         Relative error of each pixel however bright the star: flat field, fibre, sky; no LAMOST
         spectrum is better than about 600.
+    pixel_error : float
+        Relative error of each pixel that ivar does not know: bright DR7 spectra have more
+        pixel-to-pixel structure than ivar and synthetic lines explain, 0.3-0.5% of the flux.
     noise_share, noise_share_rms : float
         Actual noise over that of ivar, and its scatter between spectra: pixels of faint DR7 and
         DR10 spectra differ, four and more pixels apart, by 0.65-0.9 of what ivar says.
@@ -63,7 +70,8 @@ class InstrumentSettings:
         Rms share of the atmosphere's bands left after their correction: DR7 and DR10 spectra
         have 1% of the flux left in the A band, where two thirds were absorbed.
     sky_miss : float
-        Size of the sky lines' residuals, relative to the square root of their brightness.
+        Size of the sky lines' residuals, relative to the square root of their brightness: gives
+        OH lines of 7700-8900 Angstrom the excess scatter they have in DR7 and DR10.
     masked : float
         Share of spectra with runs of bad pixels; two thirds of the later releases have none.
     lost_arm : float
@@ -77,15 +85,18 @@ class InstrumentSettings:
     r_mean: float = 1800.0
     r_rms: float = 150.0
     r_range: tuple = (1400.0, 2300.0)
-    warp: float = 0.08
+    warp: float = 0.055
+    balance: float = -0.5
+    balance_rms: float = 0.3
     join: tuple = (5700.0, 5900.0)
     sky_counts: float = 60.0
     flat_error: float = 1 / 600
+    pixel_error: float = 0.003
     noise_share: float = 0.80
     noise_share_rms: float = 0.08
     noise_link: float = 0.10
     telluric: float = 0.03
-    sky_miss: float = 0.18
+    sky_miss: float = 0.5
     masked: float = 0.15
     lost_arm: float = 0.02
     rv_floor: float = 4.0
@@ -125,15 +136,15 @@ def calibration_error(wave, join, random, settings):
     return np.exp((1 - in_red) * blue + in_red * red)
 
 
-def throughput(wave, join):
-    """Relative throughput of both arms about their meeting point [Angstrom]."""
+def throughput(wave, join, balance=0.0):
+    """Relative throughput of both arms, the red one scaled by exp(balance), about their join."""
     shift = join - 5780.0
     blue = np.interp(wave - shift * (wave > 5500), *BLUE_ARM)
     red = np.interp(wave - shift * (wave < 6200), *RED_ARM)
-    return np.maximum(blue, red) + 1e-3
+    return np.maximum(blue, red * np.exp(balance)) + 1e-3
 
 
-def expected_noise(wave, flux, snr_g, join, helio, settings):
+def expected_noise(wave, flux, snr_g, join, helio, settings, balance=0.0):
     """Compute the standard deviation of each pixel for a wanted S/N(g).
 
     Parameters
@@ -145,6 +156,8 @@ def expected_noise(wave, flux, snr_g, join, helio, settings):
     join, helio : float
         Meeting point of the arms [Angstrom]; heliocentric correction [km/s].
     settings : InstrumentSettings
+    balance : float
+        ln of the red arm's efficiency against `RED_ARM`.
 
     Returns
     -------
@@ -157,7 +170,7 @@ def expected_noise(wave, flux, snr_g, join, helio, settings):
     median of those is the k that brings the median S/N there, since S/N rises with k. The flat
     field's relative error is added; the wanted photon S/N is raised accordingly.
     """
-    through = throughput(wave, join)
+    through = throughput(wave, join, balance)
     per_flux = through * (wave / 5250) ** 2
     rest = wave / (1 + helio / C_KMS)
     sky = settings.sky_counts * through * (np.interp(rest, *SKY_LEVEL) + sky_lines(rest)) + 20.0

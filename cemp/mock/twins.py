@@ -40,7 +40,7 @@ class TwinSettings:
     snr_min : float
         Below it a spectrum says little about its star.
     n_library : int
-        Synthetic spectra among which the nearest is sought: about 100 K and 0.2 dex apart.
+        Synthetic spectra among which the nearest is sought: some 120 K and 0.2 dex apart.
     floor : float
         Error of the synthetic spectra, added to the noise: at high S/N they differ from a real
         star by their physics.
@@ -52,9 +52,9 @@ class TwinSettings:
     subclasses: tuple = tuple(f"{letter}{k}" for letter, low, high in
                               (("F", 2, 10), ("G", 0, 10), ("K", 0, 6)) for k in range(low, high))
     snr_min: float = 8.0
-    n_library: int = 2000
+    n_library: int = 1000
     floor: float = 0.03
-    n_twins: int = 4
+    n_twins: int = 3
 
 
 def read_real(folder, settings=TwinSettings()):  # noqa: B008  (frozen)
@@ -88,7 +88,11 @@ def read_real(folder, settings=TwinSettings()):  # noqa: B008  (frozen)
 
 def vectors(spectra):
     """Preprocess spectra; flux, ivar (n, n_pix), good (n, n_pix)."""
-    made = [preprocess(s) for s in spectra]
+    return stack([preprocess(s) for s in spectra])
+
+
+def stack(made):
+    """Stack vectors: flux, ivar and good, each (n, n_pix)."""
     return tuple(np.array([getattr(v, name) for v in made]) for name in ("flux", "ivar", "good"))
 
 
@@ -174,28 +178,32 @@ def make_twins(real, table, settings=TwinSettings(), seed=SEED, cache=None, obse
 
     Returns
     -------
-    spectra : list of cemp.spectrum.Spectrum, length n * n_twins
+    spectra : list of cemp.spectrum.Spectrum, length n * n_twins at most
+        Without those that preprocessing refuses (an arm lost).
+    vectors : tuple of ndarray
+        Of these spectra, as of `vectors`.
     parent : ndarray of int
         Row in `real` of each.
-    resolving_power : ndarray
-        At 5500 Angstrom.
     """
     mock = observatory or Observatory(seed, cache)
-    spectra, parent, power = [], [], []
+    spectra, made, parent = [], [], []
     for row, (one, star) in enumerate(zip(real, table.to_dict("records"), strict=True)):
         for k in range(settings.n_twins):
             key = f"twin {row} {k}"
             ebv = min(mock.star_generator(key, "ebv").exponential(0.05), 0.5)
             star |= {"star_key": key, "ebv": ebv}
-            spectrum, r_5500 = _observe(mock, star, one, key)
+            spectrum = _observe(mock, star, one, key)
+            try:
+                made.append(preprocess(spectrum))
+            except BadInputError:
+                continue
             spectra.append(spectrum)
             parent.append(row)
-            power.append(r_5500)
-    return spectra, np.array(parent), np.array(power)
+    return spectra, stack(made), np.array(parent)
 
 
 def _observe(mock, star, real, key):
-    """Expose one twin; return it as the reader would give it, and its resolving power."""
+    """Expose one twin; return it as the reader would give it."""
     helio = real.meta.get("helio_rv", 0.0)
     target = {"rv": real.z * C_KMS, "ebv": star["ebv"], "gmag": 15.0, "snr_g": real.snr["g"],
               "helio_rv": helio if np.isfinite(helio) else 0.0}  # fmt: skip
@@ -203,6 +211,5 @@ def _observe(mock, star, real, key):
                mock.star_generator(key, "exposure"), mock.star_generator(key, "sight line"),
                mock.instrument)  # fmt: skip
     good = (e.ivar > 0) & (e.andmask == 0)
-    spectrum = Spectrum(None, e.wave, e.flux, np.where(good, e.ivar, 0), good, e.z,
-                        snr=e.snr, meta={"helio_rv": target["helio_rv"]})  # fmt: skip
-    return spectrum, e.r_5500
+    return Spectrum(None, e.wave, e.flux, np.where(good, e.ivar, 0), good, e.z, snr=e.snr,
+                    meta={"helio_rv": target["helio_rv"]})  # fmt: skip
