@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import asdict, dataclass
 
 from cemp.atomic import atomic_path
@@ -103,3 +104,23 @@ def write_table(name, rows, paths):
     body = " \\\\\n".join(" & ".join(str(cell) for cell in row) for row in rows)
     with atomic_path(paths.published("tables") / f"{name}.tex") as path:
         path.write_text(f"{head}{body}\n")
+
+
+def keep_committed(names, paths):
+    """Let results stand that this machine cannot compute, for want of data.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Committed files of the paper, such as ``"values/07_x.tex"`` or ``"figures/07_x.pdf"``.
+    paths : cemp.paths.Paths
+        The profile. With the demo profile the files are left alone; any other profile gets a
+        copy of them beside its own products.
+    """
+    for name in names:
+        kind, _, file = name.partition("/")
+        source = paths.root / ("figures" if kind == "figures" else f"paper/{kind}") / file
+        target = paths.published(kind) / file
+        if source.is_file() and target != source:
+            shutil.copy2(source, target)
+    print("kept as committed: " + ", ".join(names))
