@@ -1,13 +1,27 @@
 """Real stars: readers, the two halves, and the comparison with the literature."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from astropy.io import fits
 
+from cemp.constants import WAVE, air_to_vacuum
 from cemp.errors import BadInputError
 from cemp.paths import ROOT
+from cemp.spectrum import Spectrum
+from cemp.synthesis.emulator import load_emulator
+from cemp.synthesis.resolution import broaden, sample
+from cemp.transfer.fit import FitSettings, fit_all, fit_spectrum, used_pixels
 from cemp.transfer.miles import normalise_name, read_labels, read_miles, read_star, split
+from cemp.transfer.stars import (
+    compare,
+    comparison_table,
+    literature_carbon,
+    with_carbon,
+    z_scores,
+)
 
 REAL = ROOT.parent / "shared" / "real"
 needs_miles = pytest.mark.skipif(not (REAL / "miles" / "labels.csv").is_file(),
@@ -78,3 +92,118 @@ def test_halves_of_miles():
     labels = read_labels(REAL / "miles")
     assert len(labels) == 477 and labels["dev"].sum() == 244
     assert not labels["star"].duplicated().any()
+
+
+# ---- comparison ---------------------------------------------------------------------------------
+
+def made_stars(n=400, seed=1):
+    random = np.random.default_rng(seed)
+    labels = pd.DataFrame({"teff": random.uniform(4000, 7000, n), "logg": random.uniform(1, 5, n),
+                           "fe_h": random.uniform(-2.5, 0.3, n)})
+    shift, scatter = {"teff": 50, "logg": -0.1, "fe_h": -0.2}, {"teff": 100, "logg": .3, "fe_h": .2}
+    predicted = pd.DataFrame({k: labels[k] + shift[k] + scatter[k] * random.normal(size=n)
+                              for k in labels})
+    return labels, predicted
+
+
+def test_known_bias_and_scatter_come_back():
+    labels, predicted = made_stars()
+    table = comparison_table(predicted, labels)
+    row = table.loc["4000-7000 K", "fe_h"]
+    assert row["n"] == 400
+    assert row["bias_low"] < -0.2 < row["bias_high"]
+    assert row["scatter_low"] < 0.2 < row["scatter_high"]
+    assert table.loc[("[Fe/H] < -1", "teff"), "bias"] == pytest.approx(50, abs=30)
+    assert table.loc[("[Fe/H] < -1", "teff"), "n"] == (labels["fe_h"] < -1).sum()
+
+
+def test_one_wild_star_does_not_matter():
+    labels, predicted = made_stars(41)
+    before = comparison_table(predicted, labels).loc[("4000-7000 K", "logg"), "scatter"]
+    predicted.loc[0, "logg"] = 400.0
+    after = comparison_table(predicted, labels).loc[("4000-7000 K", "logg"), "scatter"]
+    assert after < 1.3 * before
+
+
+def test_few_stars_get_no_interval():
+    few = compare([1.0, 2.0, np.nan], [0.0, 0.0, 0.0])
+    assert few["n"] == 2 and few["bias"] == 1.5 and np.isnan(few["bias_low"])
+
+
+def test_right_errors_give_z_scores_of_one():
+    labels, predicted = made_stars(3000)
+    # the scatter put in is the predicted and the literature error together, after the shift
+    own = pd.DataFrame({"teff": np.full(3000, np.sqrt(100**2 - 80**2)),
+                        "logg": np.full(3000, np.sqrt(0.3**2 - 0.2**2)),
+                        "fe_h": np.full(3000, np.sqrt(0.2**2 - 0.1**2))})
+    _, summary = z_scores(predicted - [50, -0.1, -0.2], own, labels)
+    assert summary["scatter"].to_numpy() == pytest.approx(1, abs=0.06)
+    assert summary["within_1"].to_numpy() == pytest.approx(0.683, abs=0.03)
+
+
+def test_limits_and_wrong_names_give_no_carbon(tmp_path):
+    pd.DataFrame({"Name": ["HD1", "HD_1", "HD2", "HD3", "x"],
+                  "Simbad_Identifier": ["", "", "", "", "HD 4"],
+                  "C-H": ["6.43", "6.63", "<5.0", "7.0", "8.43"],
+                  "Teff": ["5000", "5100", "5000", "4000", "5000"]}).to_csv(tmp_path / "j.csv")
+    stars = pd.DataFrame({"star": ["HD1", "HD2", "HD3", "HD4", "HD5"], "teff": 5000.0})
+    carbon = literature_carbon(tmp_path / "j.csv", stars)
+    assert carbon["c_h"].round(3).to_dict() == {"HD1": -1.9, "HD4": 0.0}
+    assert carbon["n_entries"].to_dict() == {"HD1": 2, "HD4": 1}
+    assert np.isnan(with_carbon(stars, carbon).loc[2, "c_h"])
+    with pytest.raises(BadInputError, match="real_dir"):
+        literature_carbon(tmp_path / "gone.csv", stars)
+
+
+# ---- chi-square fits ----------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def emulator():
+    return load_emulator(None, cache=ROOT / "build" / "emulator")
+
+
+def emulated_star(emulator, labels, rv=0.0):
+    """Return a spectrum as MILES would have it: a constant 2.5 A, to 7410 A."""
+    wave = air_to_vacuum(3700 + 0.9 * np.arange(4120))
+    norm, cont = emulator.emulate([labels])
+    flux = norm[0] * cont[0] / cont[0].mean()
+    step = np.log(emulator.wave[1] / emulator.wave[0])
+    seen = sample(emulator.wave, broaden(flux, step, emulator.wave / 2.5), wave, rv)
+    return Spectrum(obsid=1, wave=wave, flux=seen, ivar=np.full(wave.size, 1e6),
+                    good=np.ones(wave.size, bool), z=0.0)
+
+
+@pytest.mark.parametrize("labels", [(4700, 1.8, -2.0, 0.4, 0.3, 0.0), (5700, 4.3, -0.3, 0, 0.1, 0)])
+def test_labels_of_an_emulated_star_come_back(emulator, labels):
+    fit = fit_spectrum(emulator, emulated_star(emulator, labels, rv=12.0))
+    assert fit["teff"] == pytest.approx(labels[0], abs=15)
+    assert fit["logg"] == pytest.approx(labels[1], abs=0.05)
+    assert fit["fe_h"] == pytest.approx(labels[2], abs=0.03)
+    assert fit["c_fe"] == pytest.approx(labels[3], abs=0.06)
+    assert fit["rv"] == pytest.approx(12, abs=1)
+    assert fit["rms"] < 0.002
+
+
+def test_the_balmer_cores_do_not_matter_to_the_fit(emulator):
+    star = emulated_star(emulator, (5700, 4.3, -0.3, 0, 0.1, 0))
+    core = np.abs(star.wave - 6564.6) < 4
+    fit = fit_spectrum(emulator, replace(star, flux=np.where(core, 0.7, 1) * star.flux))
+    assert fit["teff"] == pytest.approx(5700, abs=20)
+
+
+def test_doubled_lines_are_not_used():
+    used = used_pixels(FitSettings())
+    assert not used[(WAVE > 4985) & (WAVE < 5018)].any() and used[WAVE == 5100].all()
+
+
+def test_unknown_parameters_are_refused(emulator):
+    with pytest.raises(BadInputError, match="no parameter vsini"):
+        fit_spectrum(emulator, None, FitSettings(free=("teff", "vsini")))
+
+
+def test_fits_are_kept(emulator, tmp_path):
+    star = emulated_star(emulator, (5700, 4.3, -0.3, 0, 0.1, 0))
+    short = replace(star, good=star.wave < 4500)
+    made = fit_all(emulator, [star, replace(short, obsid=2)], cache=tmp_path / "fits.csv")
+    again = fit_all(None, [star, replace(short, obsid=2)], cache=tmp_path / "fits.csv")
+    assert again["teff"][0] == pytest.approx(made["teff"][0]) and np.isnan(again["teff"][1])
