@@ -17,7 +17,7 @@ from cemp.workflow import checks
 from cemp.workflow.profile import declared_parameters, parameters
 
 NAMES = ("00_mock_survey", "01_crossmatch", "02_preprocessing", "03_training", "04_evaluation",
-         "05_candidates")
+         "05_candidates", "06_synthetic_spectra")
 PROFILES = ("smoke", "demo", "dr11")
 
 every_notebook = pytest.mark.parametrize("name", NAMES)
