@@ -10,7 +10,6 @@ ever.
 from functools import lru_cache
 
 import numpy as np
-from scipy.stats import qmc
 
 from cemp.constants import SEED
 from cemp.synthesis.grid import DESIGN_SIZE, GRID_LABELS
@@ -35,6 +34,8 @@ N_FE_RANGE = (-0.3, 1.2)
 
 @lru_cache(maxsize=2)
 def _points(n):
+    from scipy.stats import qmc  # a second to import, and the processes of a run need it not
+
     return qmc.Sobol(len(GRID_LABELS), seed=SEED).random(n)
 
 

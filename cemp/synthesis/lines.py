@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import tarfile
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 
@@ -33,11 +34,16 @@ MOLECULES = {
 }
 #: CH lines that cannot be: linemake has some 500 with log gf up to +1.6, mostly labelled BX10 and
 #: AX53 and far from their bands, which make false lines of 5-17% between 6214 and 7939 A. The
-#: first limit, on log gf alone, also takes about 50 true A-X lines of high J near 4270-4316 A and
-#: weakens the G band by about 1%: a known shortcoming, kept so that all spectra of the grid agree
-#: (-0.85 would be the better limit). The second, beyond 4950 A, is on log gf - 5040 E / 4500 K.
+#: first limit is on log gf alone; between 4250 and 4280 A, where the strongest lines of the A-X
+#: (0,0) band lie, it is a little higher. The limit is empirical: true lines of high J may be
+#: among those beyond it, of about 1% of the G band. Beyond 4950 A the second limit holds as well,
+#: on log gf - 5040 E / 4500 K.
 CH_HIGHEST_GF = -0.9
+CH_BAND = (4250.0, 4280.0, -0.85)
 CH_RED = (4950.0, -3.5, 4500.0)
+#: The pieces that linemake's lists are joined from overlap by 20 A on either side of each 1000 A:
+#: lines within this distance of one [Angstrom] that agree in all they hold are one line.
+OVERLAP = 20.5
 #: Series limit of hydrogen [1/cm] and its excitation energies [eV] of levels 2 and 3.
 RYDBERG = 109677.58
 H_ENERGY = {2: 10.1988, 3: 12.0875}
@@ -89,19 +95,29 @@ class Lines:
         """Tell which lines are those of hydrogen, shape (n_line,)."""
         return self.species == "H 1"
 
+    @cached_property
+    def species_codes(self):
+        """Names of the species (sorted) and the number of each line's among them."""
+        return np.unique(self.species, return_inverse=True)
+
+    @cached_property
+    def _isotope_codes(self):
+        return np.unique(self.isotope, return_inverse=True)
+
     def loggf_of_star(self, c12_c13):
         """Add the log10 of the isotopes' shares to log gf, shape (n_line,), float64."""
-        names, where = np.unique(self.isotope, return_inverse=True)
+        names, where = self._isotope_codes
         shares = isotope_shares(c12_c13)
         return self.loggf + np.array([np.log10(shares[name]) for name in names])[where]
 
     def sme(self, c12_c13):
         """Give species (n_line,) bytes and the eight numbers (8, n_line) that SMElib takes."""
-        stage = np.array([float(name[-1]) for name in self.species])
+        names, where = self.species_codes
+        stage = np.array([float(name[-1]) for name in names])[where]
         # The first number, an atomic number, is ignored: SMElib goes by the species' name.
         table = [np.ones(len(self)), stage, self.wave, self.energy, self.loggf_of_star(c12_c13),
                  self.rad, self.stark, self.waals]
-        return self.species.astype("S8"), np.array(table, dtype=float)
+        return names.astype("S8")[where], np.array(table, dtype=float)
 
     def fingerprint(self):
         """Give the SHA-256, in hex, of the table."""
@@ -131,7 +147,7 @@ def read_lines(sdist):
     Returns
     -------
     Lines
-        870,517 lines, half of them of TiO.
+        865,461 lines, half of them of TiO.
     """
     with tarfile.open(sdist) as archive:
         parts = [_atoms(_read_list(archive, "moogatom"), _read_damping(archive))]
@@ -139,7 +155,21 @@ def read_lines(sdist):
             parts += _molecules(_read_list(archive, name, wanted), wanted)
     lines = Lines(*(np.concatenate([getattr(part, field.name) for part in parts])
                     for field in fields(Lines)))
-    return lines.select(np.argsort(lines.wave, kind="stable"))
+    lines = lines.select(np.argsort(lines.wave, kind="stable"))
+    return lines.select(~_repeated(lines))
+
+
+def _repeated(lines):
+    """Find lines that stand in the list twice because its pieces overlap, shape (n_line,)."""
+    near = np.flatnonzero(np.abs(lines.wave - 1000 * np.round(lines.wave / 1000)) <= OVERLAP)
+    part = lines.select(near)
+    _, which = np.unique(np.char.add(np.char.add(part.species, "/"), part.isotope),
+                             return_inverse=True)
+    values = np.round(np.c_[which, part.wave, part.energy, part.loggf], 3)
+    first = np.unique(values, axis=0, return_index=True)[1]
+    repeated = np.zeros(len(lines), bool)
+    repeated[np.delete(near, first)] = True
+    return repeated
 
 
 def _read_list(archive, name, wanted=None):
@@ -225,12 +255,18 @@ def _damping_of(wave, code, damping):
     return waals, rad
 
 
+def _bad_ch(wave, energy, loggf):
+    """Find CH lines that cannot be: see `CH_HIGHEST_GF`."""
+    first, last, band_limit = CH_BAND
+    red, red_limit, temperature = CH_RED
+    limit = np.where((wave > first) & (wave < last), band_limit, CH_HIGHEST_GF)
+    return (loggf > limit) | ((wave > red) & (loggf - energy * 5040 / temperature > red_limit))
+
+
 def _molecules(rows, wanted):
     """Make tables of molecular lines, one for each isotope."""
     wave, code, energy, loggf = rows
-    red, limit, temperature = CH_RED
-    impossible = np.char.startswith(code, "106.") & (
-        (loggf > CH_HIGHEST_GF) | ((wave > red) & (loggf - energy * 5040 / temperature > limit)))
+    impossible = np.char.startswith(code, "106.") & _bad_ch(wave, energy, loggf)
     for species, (name, isotope) in wanted.items():
         mine = (code == species) & ~impossible
         yield _table(wave[mine], np.full(mine.sum(), name), energy[mine], loggf[mine],

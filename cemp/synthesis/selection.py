@@ -1,4 +1,4 @@
-"""Which of the 870,517 lines can matter in any star of the grid.
+"""Which of the 865,461 lines can matter in any star of the grid.
 
 `strengths` computes the opacity of every line, over the continuum's, at its centre in eight
 extreme stars (five minutes). What follows from it ships with the package, 100 kB, so that nobody

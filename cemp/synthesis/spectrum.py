@@ -241,7 +241,7 @@ class Synthesiser:
         Strengths of all lines would take longer than the spectrum. Those of a sample of each
         species give log(ratio) - log(gf) as a function of excitation energy and wavelength.
         """
-        species, which = np.unique(lines.species, return_inverse=True)
+        species, which = lines.species_codes
         sample = self._sample(species, which)
         self._set(star, lines.select(sample), model)
         segments = self.settings.segments
