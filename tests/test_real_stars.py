@@ -7,14 +7,24 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 
+import cemp.plots.real_stars  # noqa: F401  (registers figures)
 from cemp.constants import WAVE, air_to_vacuum
 from cemp.errors import BadInputError
+from cemp.figures import draw
 from cemp.paths import ROOT
 from cemp.spectrum import Spectrum
 from cemp.synthesis.emulator import load_emulator
 from cemp.synthesis.resolution import broaden, sample
 from cemp.transfer.fit import FitSettings, fit_all, fit_spectrum, used_pixels
 from cemp.transfer.miles import normalise_name, read_labels, read_miles, read_star, split
+from cemp.transfer.observed import (
+    implausible,
+    label_spectra,
+    read_lamost,
+    same_exposure,
+    type_teff,
+    without_g_band,
+)
 from cemp.transfer.stars import (
     compare,
     comparison_table,
@@ -207,3 +217,62 @@ def test_fits_are_kept(emulator, tmp_path):
     made = fit_all(emulator, [star, replace(short, obsid=2)], cache=tmp_path / "fits.csv")
     again = fit_all(None, [star, replace(short, obsid=2)], cache=tmp_path / "fits.csv")
     assert again["teff"][0] == pytest.approx(made["teff"][0]) and np.isnan(again["teff"][1])
+
+
+# ---- labels of observed spectra -----------------------------------------------------------------
+
+class Stub:
+    """A model that always says the same, and doubts [C/H] where the G band is lost."""
+
+    def predict(self, flux, good):
+        covariance = np.tile(np.diag([100.0, 0.2, 0.1, 0.2]) ** 2, (len(flux), 1, 1))
+        covariance[~good[:, WAVE == 4300][:, 0], 3, 3] *= 4
+        labels = np.tile([5000.0, 3.0, -1.0, -0.5], (len(flux), 1))
+        return labels, covariance, np.zeros_like(labels)
+
+
+def test_labels_as_a_table():
+    good = np.ones((2, WAVE.size), bool)
+    table = label_spectra(Stub(), np.ones((2, WAVE.size)), good)
+    assert table["c_fe"].tolist() == [0.5, 0.5]
+    assert table["e_teff"].tolist() == [100, 100]
+    assert table["e_c_fe"][0] == pytest.approx(np.hypot(0.1, 0.2))
+    lost = label_spectra(Stub(), np.ones((2, WAVE.size)), without_g_band(good))
+    assert lost["e_c_h"].tolist() == [0.4, 0.4]
+
+
+def test_spectral_types():
+    assert type_teff("G0") == 5930 and type_teff("G3") == pytest.approx(5768)
+    assert np.isnan(type_teff("dM2")) and np.isnan(type_teff("Non"))
+
+
+def test_one_exposure_in_two_files():
+    table = pd.DataFrame({"obsid": [1, 1, 2, None, None], "teff": [5000, 5003, 1, 2, 3],
+                          "logg": 4.0, "fe_h": 0.0, "c_h": 0.0})
+    same = same_exposure(table)
+    assert same.index.tolist() == [1] and same.loc[1, "teff"] == 3 and same.loc[1, "files"] == 2
+
+
+def test_implausible_places():
+    table = pd.DataFrame({"teff": [4500, 4500, 4500, 6300, 6300],
+                          "logg": [4.6, 4.0, 2.0, 1.5, 4.2]})
+    assert implausible(table).tolist() == [False, True, False, True, False]
+
+
+@pytest.mark.skipif(not (REAL / "lamost").is_dir(), reason="the LAMOST spectra are not there")
+def test_real_lamost_spectra_are_read():
+    spectra, table = read_lamost(REAL / "lamost" / "dr10")
+    assert len(spectra) == len(table) == 25 and table["obsid"].notna().all()
+
+
+def test_figures_draw():
+    random = np.random.default_rng(0)
+    labels, predicted = made_stars(50)
+    data = {**labels, **{f"network_{k}": predicted[k] for k in labels}, "title": "made up"}
+    data = {k: np.asarray(v) for k, v in data.items()}
+    assert len(draw("07_one_to_one", data).axes) == 6
+    z = {k: random.normal(size=50) for k in labels} | {"title": "made up"}
+    assert len(draw("07_calibration", z).axes) == 3
+    stars = {k: labels[k].to_numpy() for k in labels}
+    stars |= {"type_teff": stars["teff"], "outside": random.random(50) > 0.9}
+    assert len(draw("07_lamost", stars).axes) == 3
