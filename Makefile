@@ -73,7 +73,7 @@ run    = $(PYTHON) -m cemp.workflow.run $(1) --profile $(PROFILE) --timeout $(TI
 finish = ls $(1) > /dev/null && touch $(1)
 
 .PHONY: help all env stages paper receipt test unit figures verify bench doctor notebooks \
-        smoke-checks reference lint tex clean distclean grid grid-collect grid-check
+        smoke-checks reference lint tex clean distclean grid grid-collect grid-check sky
 
 help: ## this list
 	@echo 'make TARGET [PROFILE=demo|smoke|dr11], now $(PROFILE)'
@@ -215,6 +215,15 @@ grid-check: .venv-grid/installed ## compute two spectra again and compare them w
 	@rm -rf build/grid/check/spectra
 	@$(GRID_PYTHON) -m cemp.synthesis.run --indices $(GRID_CHECK) --jobs $(JOBS) --out build/grid/check
 	@$(GRID_PYTHON) -m cemp.synthesis.collect build/grid/check --check
+
+# ---- the network that labels real stars ----------------------------------------------------------
+
+SPECTRA ?= 60000
+MEMBERS ?= 3
+EPOCHS  ?= 16
+
+sky: $(ENV) ## train MEMBERS=3 networks for real stars on SPECTRA=60000 over EPOCHS=16 (hours; goes on where it stopped)
+	@$(PYTHON) -m cemp.transfer.training --n $(SPECTRA) --members $(MEMBERS) --epochs $(EPOCHS) --jobs $(JOBS)
 
 clean: ## remove what the profile has built
 	rm -rf $(B)

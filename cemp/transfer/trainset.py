@@ -211,13 +211,13 @@ def make_trainset(folder, n, seed=SEED, n_jobs=1, domain=None, labels=None, tell
     about = {"seed": seed, "part": part, "grid": grid_hash(), "domain": asdict(domain),
              "labels": asdict(labels), "code": _code_hash()}  # fmt: skip
     _claim(folder, json.loads(json.dumps(about)))
-    # Fitted once here, so that the processes find it in the cache.
-    load_emulator(None, cache=ROOT / "build" / "emulator")
     tasks = [
         {"path": part_file(folder, k), "numbers": range(k * part, (k + 1) * part), "seed": seed,
          "domain": domain, "labels": labels}
         for k in range(-(-n // part)) if not part_file(folder, k).is_file()
     ]  # fmt: skip
+    if tasks:  # fitted once here, so that the processes find it in the cache
+        load_emulator(None, cache=ROOT / "build" / "emulator")
     run_tasks(make_part, tasks, n_jobs, lambda name: tell(f"made {name}"))
     return len(tasks)
 
