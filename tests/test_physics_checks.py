@@ -232,8 +232,9 @@ def test_cores_and_tellurics_do_not_count():
 
 
 def test_ordinary_stars_have_ordinary_abundances():
-    labels = literature.ordinary_abundances([4600, 5777], [1.3, 4.4], [-2.0, 0.0])
-    assert labels.tolist() == [[4600, 1.3, -2.0, -0.4, 0.4, 0.4], [5777, 4.4, 0, 0, 0.05, 0]]
+    labels = literature.ordinary_abundances([4600, 4800, 5777], [1.3, 2.5, 4.4], [-2.0, -0.0, 0.0])
+    assert labels.tolist() == [[4600, 1.3, -2.0, -0.4, 0.4, 0.4],
+                               [4800, 2.5, 0, -0.2, 0.05, 0.3], [5777, 4.4, 0, 0, 0.05, 0]]
 
 
 needs_miles = pytest.mark.skipif(not (MILES / "labels.csv").is_file(),

@@ -5,6 +5,13 @@ import numpy as np
 from cemp.figures import figure
 from cemp.plots.style import COLOURS, LABEL_TEXT, PAGE, subplots
 
+#: Distance between two curves of `draw_groups`.
+SHIFT = 0.28
+#: Features marked there: wavelength [Angstrom], where its name stands, name.
+MARKS = ((3956, 3956, "Ca H, K"), (4102.9, 4102.9, r"H$\delta$"), (4300, 4275, "G"),
+         (4341.7, 4360, r"H$\gamma$"), (4862.7, 4862.7, r"H$\beta$"), (5177, 5177, "Mg b"),
+         (5894, 5894, "Na D"), (6564.6, 6564.6, r"H$\alpha$"), (6910, 6910, "tell."))  # fmt: skip
+
 
 @figure("06_design")
 def draw_design(data):
@@ -73,8 +80,9 @@ def draw_solar_lines(ax, data):
                                         (~lte, COLOURS[5], "^", "Balmer, O I, K I")):
         ax.semilogx(data["published"][group], ratio[group], marker, color=colour, markersize=3.5,
                     label=name)  # fmt: skip
-    ax.set(xlabel="published equivalent width [mÅ]", ylabel="computed / published", ylim=(0.4, 1.6))
-    ax.legend(loc="lower right")
+    ax.set(xlabel="published equivalent width [mÅ]", ylabel="computed / published",
+           ylim=(0.6, 2.05))  # fmt: skip
+    ax.legend(loc="upper right")
     return ax
 
 
@@ -149,7 +157,10 @@ def draw_emulator(data):
                    label="90th percentile", markersize=4)  # fmt: skip
     for aim, line in ((0.25, "-"), (0.8, "--")):
         axes[1].axhline(aim, color="0.5", linewidth=0.7, linestyle=line)
-    axes[1].set(xlabel="spectra learnt from", ylabel="rms error [%]")
+    axes[1].set_xticks(data["sizes"], [f"{n:.0f}" for n in data["sizes"]])
+    axes[1].set_yticks((0.2, 0.5, 1, 2), ("0.2", "0.5", "1", "2"))
+    axes[1].minorticks_off()
+    axes[1].set(xlabel="spectra learnt from", ylabel="rms error [% of continuum]", ylim=(0.18, 2.5))
     axes[1].legend(loc="upper right")
     for ax, letter in zip(axes, "ab", strict=True):
         ax.text(0.02, 0.03, f"({letter})", transform=ax.transAxes, va="bottom")
@@ -177,7 +188,7 @@ def draw_observed(data):
         ax.text(0.99, 0.04, f"{data['name'][k]}: {data['caption'][k]}", ha="right",
                 transform=ax.transAxes, fontsize=6.5, bbox={"pad": 0.6, "color": "w"})  # fmt: skip
     axes[0].legend(loc="lower center", ncol=3, bbox_to_anchor=(0.5, 0.98))
-    axes[-1].set(xlim=(3850, 7350), xlabel="vacuum wavelength [Å]")
+    axes[-1].set(xlim=(3850, 7300), xlabel="vacuum wavelength [Å]")
     fig.supylabel("flux / continuum", fontsize=8)
     return fig
 
@@ -206,19 +217,20 @@ def draw_groups(data):
     matplotlib.figure.Figure
     """
     fig, ax = subplots(width=PAGE, height=4.2)
-    for k, name in enumerate(data["name"]):
-        level = 1 - 0.25 * k
+    levels = 1 - SHIFT * np.arange(len(data["name"]))
+    for k, (name, level) in enumerate(zip(data["name"], levels, strict=True)):
         ax.axhline(level, color="0.6", linewidth=0.4)
         ax.plot(data["wave"], data["ratio"][k] - 1 + level, color=COLOURS[(0, 5, 6)[k % 3]],
                 linewidth=0.6)  # fmt: skip
-        ax.text(7345, level + 0.03, f"{name} ({data['count'][k]})", ha="right", va="bottom",
+        ax.text(7290, level + 0.06, f"{name} ({data['count'][k]})", ha="right", va="bottom",
                 bbox={"pad": 0.5, "color": "w"})  # fmt: skip
-    for at, name in ((3956, "Ca H, K"), (4102.9, r"H$\delta$"), (4341.7, r"H$\gamma$"),
-                     (4862.7, r"H$\beta$"), (6564.6, r"H$\alpha$"), (4300, "G"), (5177, "Mg b"),
-                     (5894, "Na D"), (6910, "tell.")):  # fmt: skip
-        ax.text(at, 1.115, name, ha="center", va="bottom", fontsize=6.5)
+    for at, shown, name in MARKS:
+        ax.text(shown, levels[0] + 0.155, name, ha="center", va="bottom", fontsize=6.5)
         ax.axvline(at, color="0.85", linewidth=0.5, zorder=0)
-    ax.set(xlim=(3850, 7350), ylim=(0.8 - 0.25 * (len(data["name"]) - 1), 1.11),
-           xlabel="vacuum wavelength [Å]", ylabel="observed / computed, shifted by 0.25")
+    ax.plot((3865, 3865), levels[-1] - 0.2 + np.array((0, 0.1)), color="k", linewidth=1.5)
+    ax.text(3880, levels[-1] - 0.15, "10%", va="center", bbox={"pad": 0.5, "color": "w"})
+    ax.set_yticks(levels, ["1"] * len(levels))
+    ax.set(xlim=(3850, 7300), ylim=(levels[-1] - 0.22, levels[0] + 0.15),
+           xlabel="vacuum wavelength [Å]", ylabel="observed / computed")
     return fig
 

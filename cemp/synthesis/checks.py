@@ -20,7 +20,7 @@ VACUUM_LINES = {
 #: Half widths over which Balmer lines are integrated [Angstrom].
 BALMER = {"H alpha": 40.0, "H beta": 30.0, "H gamma": 15.0, "H delta": 15.0}
 #: Values of the label that a series varies, where no others are given.
-SERIES = {"teff": np.arange(4500, 7001, 250.0), "c_fe": np.arange(-0.5, 2.51, 0.25),
+SERIES = {"teff": np.arange(5000, 7001, 250.0), "c_fe": np.arange(-0.5, 2.51, 0.25),
           "fe_h": np.arange(-4, 0.01, 0.5), "logg": np.arange(2.0, 4.76, 0.25)}
 
 

@@ -13,7 +13,7 @@ WINDOWS = ((3900, 4200), (4200, 4400), (4400, 4800), (4800, 5300), (5300, 6000),
 CORES = (3934.78, 3969.59, 4102.89, 4341.68, 4862.68, 6564.61)
 CORE_HALF = 6.0
 #: Interstellar or telluric, no matter of the star: Na D, the B band and its neighbours.
-NOT_STELLAR = ((5887, 5900), (6860, 6960), (7160, 7340))
+NOT_STELLAR = ((5887, 5900), (6860, 6960), (7160, 7350))
 #: Degree of the Chebyshev polynomial that stands for extinction and flux calibration.
 DEGREE = 12
 

@@ -5,6 +5,7 @@ all of the development half through the emulator. Stars of the test half stay cl
 caller says that the half has been opened.
 """
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -39,14 +40,16 @@ def ordinary_abundances(teff, logg, fe_h):
     -------
     ndarray, shape (n, 6)
         Teff, log g, [Fe/H], [C/Fe], [alpha/Fe], [N/Fe]. [alpha/Fe] falls from 0.4 at [Fe/H] = -1
-        to 0.05 at 0 (the grid's own trend); [C/Fe] = 0, but -0.4 with [N/Fe] = 0.4 in metal-poor
-        giants above the bump of the red-giant branch (Gratton et al. 2000, A&A 354, 169).
+        to 0.05 at 0 (the grid's own trend). Dwarfs have [C/Fe] = [N/Fe] = 0; giants of the disc
+        -0.2 and 0.3 after the first dredge-up (about the mean of Luck & Heiter 2007, AJ 133, 2464);
+        metal-poor giants above the bump of the red-giant branch -0.4 and 0.4 (Gratton et al. 2000,
+        A&A 354, 169).
     """
     teff, logg, fe_h = (np.asarray(a, dtype=float) for a in (teff, logg, fe_h))
     alpha = np.interp(fe_h, [-4, -1, 0, 0.5], [0.4, 0.4, 0.05, 0.0])
-    mixed = (logg < 2.0) & (fe_h < -1)
-    return np.stack([teff, logg, fe_h, np.where(mixed, -0.4, 0.0), alpha,
-                     np.where(mixed, 0.4, 0.0)], axis=1)
+    which = [(logg < 2.0) & (fe_h < -1), (logg < 3.3) & (fe_h >= -1)]
+    return np.stack([teff, logg, fe_h, np.select(which, [-0.4, -0.2]), alpha,
+                     np.select(which, [0.4, 0.3])], axis=1)
 
 
 def open_rows(folder, open_test=False):
@@ -177,11 +180,13 @@ def group_ratio(ratio, table):
         By group.
     """
     groups = table["group"].to_numpy()
-    return {name: np.nanmedian(ratio[groups == name], axis=0) for name in GROUPS
-            if (groups == name).any()}
+    with warnings.catch_warnings():  # no star has the ends of the range
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return {name: np.nanmedian(ratio[groups == name], axis=0) for name in GROUPS
+                if (groups == name).any()}
 
 
-def figure_arrays(ratios, table):
+def figure_arrays(ratios, table, names=None):
     """Arrays of the figure of standard stars.
 
     Parameters
@@ -189,11 +194,15 @@ def figure_arrays(ratios, table):
     ratios : dict of str to ndarray, shape (4, n_pix)
     table : pandas.DataFrame
         Both as of `standard_stars`.
+    names : sequence of str, optional
+        Stars to show; all by default.
 
     Returns
     -------
     dict of str to ndarray
     """
+    table = table if names is None else table.loc[[name for name in names if name in ratios]]
+    ratios = {name: ratios[name] for name in table.index}
     text = "{teff:.0f} K, {logg:.2f}, {fe_h:+.2f}, [C/Fe] = {c_fe:+.2f}"
     stack = np.array(list(ratios.values()))
     return {"name": np.array(list(ratios)), "wave": stack[:, 0], "seen": stack[:, 1],
