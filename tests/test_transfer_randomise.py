@@ -16,9 +16,10 @@ from cemp.transfer.randomise import DomainSettings, individual, observe, randomi
 
 #: Everything off; tests switch on what they look at.
 CLEAN = DomainSettings(
-    balmer=False, calcium_half=0, calcium_light=0, field_max=0, scale_rms=0, blue_rms=0,
-    element_rms=0, saturation_rms=0, isotope_share=(0, 0), cn_rms=0, interstellar_fraction=0,
-    rotation_kms=0, library_fraction=0, warp_rms=0, step_rms=0, ebv=(0, 0), one_arm_fraction=0,
+    balmer=False, calcium_half=0, calcium_light=0, field_rms=(0, 0), scale=(0, 0), blue_rms=0,
+    element_rms=0, saturation=0, saturation_rms=0, isotope_share=(0, 0), cn_rms=0,
+    interstellar_fraction=0, rotation_kms=0, library_fraction=0, warp_rms=0, step_rms=0,
+    ebv=(0, 0), one_arm_fraction=0,
     r_5500=(1800, 1800), r_slope=(0, 0), r_step=(1, 1), constant_width_fraction=0, rv_rms=0,
     rv_error=0, distortion_kms=0, telluric_rms=0, telluric_raw_fraction=0, snr=(1e5, 1e5),
     noiseless_fraction=0, flat_noise_fraction=1, noise_link=(0, 0), ivar_rms=0, sky_fraction=0,
@@ -193,10 +194,14 @@ def test_fields_have_unit_variance_and_their_length():
 
 
 def test_line_errors_have_the_size_asked_for():
-    settings = replace(CLEAN, scale_rms=0.1)
+    settings = replace(CLEAN, scale=(-0.35, 0.11))
     scale = [star.line_errors(GRID, generator(k), settings) for k in range(200)]
     assert np.ptp(scale[0]) == pytest.approx(0, abs=1e-12)
-    assert np.std([s[0] for s in scale]) == pytest.approx(0.1, rel=0.2)
+    assert np.mean([s[0] for s in scale]) == pytest.approx(-0.12, abs=0.03)
+    assert min(s[0] for s in scale) > -0.35 and max(s[0] for s in scale) < 0.11
+    fields = replace(CLEAN, field_rms=(0.3, 0.3))
+    assert np.std([star.line_errors(GRID, generator(k), fields) for k in range(20)]) == (
+        pytest.approx(0.3, rel=0.05))  # fmt: skip
     element = star.line_errors(GRID, generator(), replace(CLEAN, element_rms=0.25))
     assert np.abs(element[(GRID > 4300) & (GRID < 4500)]).max() < 1e-3
     assert np.abs(element[np.abs(GRID - star.NA_D[0]) < 2]).max() > 0.01

@@ -18,7 +18,7 @@ from cemp.models.scaler import _pixel_scale, pixel_scale
 from cemp.models.train import TrainSettings, fit
 from cemp.transfer import training, trainset
 from cemp.transfer.model import SkyModel, c_fe_error
-from cemp.transfer.windows import trusted
+from cemp.transfer.windows import readable
 
 TINY = MacrnConfig(
     kernels=(3, 5), channels=(2, 4, 4), reduction=2, lstm_units=4, step_features=2, head_units=8,
@@ -188,7 +188,7 @@ def test_training_with_a_likelihood_resumes(tmp_path):
 def ensemble(tmp_path):
     for k in range(3):
         torch.manual_seed(k)
-        save_model(Macrn(TINY), tmp_path / f"member-{k}")
+        save_model(Macrn(TINY), tmp_path / f"member-{k}", ignored=[[4980, 5025]])
     return tmp_path
 
 
@@ -197,7 +197,8 @@ def test_ensemble_adds_the_members_scatter(ensemble):
     flux = 1 - 0.2 * np.random.default_rng(2).random((4, N_PIX), dtype=np.float32)
     good = np.ones(flux.shape, bool)
     labels, covariance, spread = model.predict(flux, good)
-    each = [predict_with_covariance(m, flux, good & trusted()) for m in model.members]
+    read = good & readable([(4980, 5025)])
+    each = [predict_with_covariance(m, flux, read) for m in model.members]
     np.testing.assert_allclose(labels, np.mean([lab for lab, _ in each], axis=0))
     np.testing.assert_allclose(spread, np.std([lab for lab, _ in each], axis=0), atol=1e-12)
     own = np.mean([cov for _, cov in each], axis=0)
@@ -206,10 +207,11 @@ def test_ensemble_adds_the_members_scatter(ensemble):
     assert c_fe_error(covariance).shape == (4,)
 
 
-def test_untrusted_pixels_are_not_read(ensemble):
+def test_ignored_pixels_are_not_read(ensemble):
     model = SkyModel.load(ensemble)
+    assert model.ignored == ((4980, 5025),)
     flux, good = np.ones((1, N_PIX), np.float32), np.ones((1, N_PIX), bool)
-    other = np.where(trusted(), flux, 0.1)
+    other = np.where(readable(model.ignored), flux, 0.1)
     np.testing.assert_array_equal(model.predict(flux, good)[0], model.predict(other, good)[0])
 
 
@@ -229,7 +231,7 @@ def test_members_are_trained_once(tmp_path, monkeypatch):
     sample = banded(24, 1)
     monkeypatch.setattr(training, "read_trainset", lambda *_: (sample, None))
     lines = []
-    arguments = (tmp_path / "set", tmp_path, 2, QUICK, TINY, None, 8, lines.append)
+    arguments = (tmp_path / "set", tmp_path, 2, QUICK, TINY, None, 8, [(4980, 5025)], lines.append)
     folders = training.train_members(*arguments)
     assert [f.name for f in folders] == ["member-0", "member-1"]
     record = json.loads((folders[1] / "macrn.json").read_text())
@@ -238,8 +240,10 @@ def test_members_are_trained_once(tmp_path, monkeypatch):
     lines.clear()
     training.train_members(*arguments)
     assert not lines
-    assert len(SkyModel.load(tmp_path).members) == 2
-    assert not sample.good[:, ~trusted()].any()
+    model = SkyModel.load(tmp_path)
+    assert len(model.members) == 2 and model.ignored == ((4980, 5025),)
+    assert not sample.good[:, ~readable(model.ignored)].any()
+    assert sample.good[1, readable(model.ignored)].all()
 
 
 def test_too_few_spectra_are_refused():

@@ -1,5 +1,6 @@
 """The sky model: an ensemble of networks that labels real stars and tells its errors."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from cemp.constants import LABELS
 from cemp.errors import BadInputError
 from cemp.models.io import load_model
 from cemp.models.predict import predict_with_covariance
-from cemp.transfer.windows import trusted
+from cemp.transfer.windows import readable
 
 #: Weights that come with the package (see ``MODEL_CARD.md`` there).
 SHIPPED = Path(__file__).resolve().parent.parent / "data" / "sky"
@@ -23,9 +24,12 @@ class SkyModel:
     ----------
     members : tuple of cemp.models.macrn.Macrn
         Each with a covariance, in evaluation mode.
+    ignored : tuple of (float, float)
+        Windows [Angstrom] that they were trained without.
     """
 
     members: tuple
+    ignored: tuple = ()
 
     @classmethod
     def load(cls, folder=SHIPPED):
@@ -55,7 +59,9 @@ class SkyModel:
         for path, member in zip(folders, members, strict=True):
             if not member.config.covariance:
                 raise BadInputError(f"{path}: predicts no covariance, so it is no sky model")
-        return cls(members)
+        records = [json.loads((path / "macrn.json").read_text()) for path in folders]
+        ignored = {tuple(w) for record in records for w in record.get("ignored", ())}
+        return cls(members, tuple(sorted(ignored)))
 
     def predict(self, flux, good, batch=128):
         """Predict labels with their errors.
@@ -65,7 +71,7 @@ class SkyModel:
         flux : ndarray (n, 5001)
             Normalised rest-frame flux, as `cemp.preprocess` makes it.
         good : ndarray (n, 5001) of bool
-            True where a pixel can be used; `cemp.transfer.windows.trusted` is applied here.
+            True where a pixel can be used; what the model ignores is left out here.
         batch : int
             Spectra at a time.
 
@@ -80,7 +86,7 @@ class SkyModel:
             Standard deviation between the members: large where training never was. Zero if
             there is one member only.
         """
-        good = np.asarray(good, dtype=bool) & trusted()
+        good = np.asarray(good, dtype=bool) & readable(self.ignored)
         made = [predict_with_covariance(m, flux, good, batch) for m in self.members]
         each = np.array([labels for labels, _ in made])  # (member, n, 4)
         labels = each.mean(axis=0)

@@ -45,8 +45,8 @@ def gaussian(wave, centre, fwhm_kms):
     return out
 
 
-def correlated_field(n, lengths, random):
-    """Draw a Gaussian field of unit variance, shared equally by several correlation lengths.
+def correlated_field(n, lengths, random, shares=(1.0,)):
+    """Draw a Gaussian field of unit variance, the sum of fields of several lengths.
 
     Parameters
     ----------
@@ -55,21 +55,26 @@ def correlated_field(n, lengths, random):
     lengths : sequence of float
         Correlation lengths [pixel].
     random : numpy.random.Generator
+    shares : sequence of float
+        Of each length in the variance.
 
     Returns
     -------
     ndarray, shape (n,)
     """
-    amplitude = _amplitude(n, tuple(lengths))
+    amplitude = _amplitude(n, tuple(lengths), tuple(shares))
     noise = random.normal(size=(2, amplitude.size))
     return fft.irfft((noise[0] + 1j * noise[1]) * amplitude, n)
 
 
 @lru_cache(maxsize=4)
-def _amplitude(n, lengths):
+def _amplitude(n, lengths, shares):
     """Amplitude of each Fourier component of `correlated_field`."""
     k = 2 * np.pi * fft.rfftfreq(n)
-    power = sum(length * np.exp(-((k * length) ** 2) / 2) for length in lengths)
+    power = sum(
+        share * length * np.exp(-((k * length) ** 2) / 2)
+        for length, share in zip(lengths, shares, strict=True)
+    )
     power[0] = 0.0
     return np.sqrt(power / (power.sum() * 4 / n**2))
 
@@ -107,8 +112,8 @@ def line_errors(wave, random, s):
     """
     pixel = 5500.0 * np.log(wave[1] / wave[0])
     lengths = tuple(round(width / pixel, 3) for width in s.field_lengths)
-    error = random.uniform(0, s.field_max) * correlated_field(wave.size, lengths, random)
-    error += s.scale_rms * random.normal()
+    field = correlated_field(wave.size, lengths, random, s.field_shares)
+    error = random.uniform(*s.field_rms) * field + random.uniform(*s.scale)
     error += s.blue_rms * random.normal() * np.clip((5200 - wave) / 1000, 0, None)
     step = np.log(wave[-1] / wave[0]) / (wave.size - 1)
     profiles = _element_profiles(float(wave[0]), float(step), wave.size)

@@ -20,7 +20,7 @@ from cemp.models.train import TrainSettings, fit
 from cemp.paths import ROOT
 from cemp.transfer.randomise import DomainSettings
 from cemp.transfer.trainset import make_trainset, read_trainset
-from cemp.transfer.windows import trusted
+from cemp.transfer.windows import readable
 
 #: Where `make sky` works.
 FOLDER = ROOT / "build" / "sky"
@@ -98,7 +98,7 @@ def check(model, validation):
 
 
 def train_members(trainset, folder, members=3, settings=None, config=None, n=None,
-                  n_validation=1000, log=print):  # fmt: skip
+                  n_validation=1000, ignored=(), log=print):  # fmt: skip
     """Train the members of an ensemble, or those that are missing.
 
     Parameters
@@ -116,6 +116,9 @@ def train_members(trainset, folder, members=3, settings=None, config=None, n=Non
         Use only the first so many spectra.
     n_validation : int
         The last so many of these are held back.
+    ignored : sequence of (float, float)
+        Windows [Angstrom] that the networks never see, nor read later: where the synthetic
+        spectra are known to be wrong. Kept in ``macrn.json``.
     log : callable
         Takes one line an epoch.
 
@@ -129,7 +132,7 @@ def train_members(trainset, folder, members=3, settings=None, config=None, n=Non
     missing = [k for k in range(members) if not (folders[k] / "macrn.json").is_file()]
     if missing:
         sample, _ = read_trainset(trainset, n)
-        sample.good[:, ~trusted()] = False
+        sample.good[:, ~readable(ignored)] = False
         train, validation = split(sample, n_validation)
     for k in missing:
         log(f"member {k} of {members}: {len(train)} spectra")
@@ -137,7 +140,8 @@ def train_members(trainset, folder, members=3, settings=None, config=None, n=Non
         result = fit(train, validation, config, own, folders[k] / "checkpoint", log)
         result.history.to_csv(folders[k] / "history.csv", index=False, float_format="%.6g")
         save_model(result.model, folders[k], settings=asdict(own), n_spectra=len(train),
-                   best_epoch=result.best_epoch, validation=check(result.model, validation))
+                   ignored=[list(w) for w in ignored], best_epoch=result.best_epoch,
+                   validation=check(result.model, validation))
     return folders
 
 

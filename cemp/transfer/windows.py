@@ -1,23 +1,25 @@
-"""Wavelengths that the sky model never looks at, because the synthetic spectra are wrong there."""
+"""Wavelengths that a sky model never looks at, because its synthetic spectra are wrong there."""
 
 import numpy as np
 
 from cemp.constants import WAVE, air_to_vacuum
 
-#: Where the grid's line list holds every line twice (air [Angstrom]): the list's parts overlap by
-#: 20 Angstrom on either side of these, so that lines are 0.3 dex too strong.
-DOUBLED = ((3980, 4020), (4980, 5020), (5980, 6020), (6980, 7020), (7980, 8020), (8980, 9020))
-#: Half the width of a line at R = 1400 [Angstrom] and more: how far a line reaches out of them.
-REACH = 3.0
+#: Where a line list of overlapping parts held every line twice, three Angstrom added on either
+#: side (vacuum). Spectra of such a list must not be read there; those of the present list may.
+DOUBLED = tuple(
+    (float(air_to_vacuum(1000.0 * k - 20)) - 3, float(air_to_vacuum(1000.0 * k + 20)) + 3)
+    for k in range(4, 10)
+)
 
 
-def trusted(wave=WAVE):
-    """Tell which pixels the sky model is trained on and reads.
+def readable(ignored, wave=WAVE):
+    """Tell which pixels a model is trained on and reads.
 
     Parameters
     ----------
+    ignored : sequence of (float, float)
+        Windows that are left out, rest-frame vacuum [Angstrom].
     wave : ndarray, shape (n,)
-        Rest-frame vacuum wavelength [Angstrom].
 
     Returns
     -------
@@ -25,10 +27,15 @@ def trusted(wave=WAVE):
 
     Examples
     --------
-    >>> trusted(np.array([4300.0, 5000.0])).tolist()
+    >>> readable([(4980, 5025)], np.array([4300.0, 5000.0])).tolist()
     [True, False]
     """
     out = np.ones(np.shape(wave), dtype=bool)
-    for low, high in DOUBLED:
-        out &= (wave < air_to_vacuum(low) - REACH) | (wave > air_to_vacuum(high) + REACH)
+    for low, high in ignored:
+        out &= (wave < low) | (wave > high)
     return out
+
+
+def trusted(wave=WAVE):
+    """Tell which pixels lie outside `DOUBLED`; shape of `wave` [Angstrom]."""
+    return readable(DOUBLED, wave)
