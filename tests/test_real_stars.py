@@ -15,6 +15,7 @@ from cemp.paths import ROOT
 from cemp.spectrum import Spectrum
 from cemp.synthesis.emulator import load_emulator
 from cemp.synthesis.resolution import broaden, sample
+from cemp.transfer import report
 from cemp.transfer.fit import FitSettings, fit_all, fit_spectrum, used_pixels
 from cemp.transfer.miles import normalise_name, read_labels, read_miles, read_star, split
 from cemp.transfer.observed import (
@@ -276,3 +277,15 @@ def test_figures_draw():
     stars = {k: labels[k].to_numpy() for k in labels}
     stars |= {"type_teff": stars["teff"], "outside": random.random(50) > 0.9}
     assert len(draw("07_lamost", stars).axes) == 3
+
+
+def test_numbers_of_the_paper():
+    labels, predicted = made_stars()
+    table = comparison_table(predicted, labels)
+    out = report.values(table, "Dev")
+    assert out["RealDevAllN"].value == 400 and out["RealDevPoorN"].value < 400
+    assert float(out["RealDevAllTeffBias"].text) == round(table.loc["4000-7000 K", "teff"]["bias"])
+    text = report.text_table(table).loc[("4000-7000 K", "fe_h"), "bias"]
+    assert text.startswith("-0.") and text.endswith("]")
+    met = report.goals(table)
+    assert met.loc["teff", "met"] and not met.loc["fe_h", "bias met"]
