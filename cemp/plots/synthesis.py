@@ -160,7 +160,8 @@ def draw_emulator(data):
     axes[1].set_xticks(data["sizes"], [f"{n:.0f}" for n in data["sizes"]])
     axes[1].set_yticks((0.2, 0.5, 1, 2), ("0.2", "0.5", "1", "2"))
     axes[1].minorticks_off()
-    axes[1].set(xlabel="spectra learnt from", ylabel="rms error [% of continuum]", ylim=(0.18, 2.5))
+    axes[1].set(xlabel="spectra learnt from", ylabel="rms error [% of continuum]",
+                ylim=(0.18, max(2.5, 120 * np.max(data["size_p90"]))))  # fmt: skip
     axes[1].legend(loc="upper right")
     for ax, letter in zip(axes, "ab", strict=True):
         ax.text(0.02, 0.03, f"({letter})", transform=ax.transAxes, va="bottom")
@@ -188,7 +189,7 @@ def draw_observed(data):
         ax.text(0.99, 0.04, f"{data['name'][k]}: {data['caption'][k]}", ha="right",
                 transform=ax.transAxes, fontsize=6.5, bbox={"pad": 0.6, "color": "w"})  # fmt: skip
     axes[0].legend(loc="lower center", ncol=3, bbox_to_anchor=(0.5, 0.98))
-    axes[-1].set(xlim=(3850, 7300), xlabel="vacuum wavelength [Å]")
+    axes[-1].set(xlim=(3850, 7160), xlabel="vacuum wavelength [Å]")
     fig.supylabel("flux / continuum", fontsize=8)
     return fig
 
@@ -222,15 +223,15 @@ def draw_groups(data):
         ax.axhline(level, color="0.6", linewidth=0.4)
         ax.plot(data["wave"], data["ratio"][k] - 1 + level, color=COLOURS[(0, 5, 6)[k % 3]],
                 linewidth=0.6)  # fmt: skip
-        ax.text(7290, level + 0.06, f"{name} ({data['count'][k]})", ha="right", va="bottom",
+        ax.text(7150, level + 0.06, f"{name} ({data['count'][k]})", ha="right", va="bottom",
                 bbox={"pad": 0.5, "color": "w"})  # fmt: skip
     for at, shown, name in MARKS:
         ax.text(shown, levels[0] + 0.155, name, ha="center", va="bottom", fontsize=6.5)
         ax.axvline(at, color="0.85", linewidth=0.5, zorder=0)
-    ax.plot((3865, 3865), levels[-1] - 0.2 + np.array((0, 0.1)), color="k", linewidth=1.5)
-    ax.text(3880, levels[-1] - 0.15, "10%", va="center", bbox={"pad": 0.5, "color": "w"})
+    ax.plot((7120, 7120), levels[-1] - 0.2 + np.array((0, 0.1)), color="k", linewidth=1.5)
+    ax.text(7100, levels[-1] - 0.15, "10%", va="center", ha="right")
     ax.set_yticks(levels, ["1"] * len(levels))
-    ax.set(xlim=(3850, 7300), ylim=(levels[-1] - 0.22, levels[0] + 0.15),
+    ax.set(xlim=(3850, 7160), ylim=(levels[-1] - 0.22, levels[0] + 0.15),
            xlabel="vacuum wavelength [Å]", ylabel="observed / computed")
     return fig
 

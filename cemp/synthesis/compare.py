@@ -7,13 +7,14 @@ from cemp.synthesis.grid import GRID_R
 from cemp.synthesis.resolution import broaden
 
 #: Windows in which the ratio is judged [Angstrom, vacuum].
-WINDOWS = ((3900, 4200), (4200, 4400), (4400, 4800), (4800, 5300), (5300, 6000), (6000, 7300))
+WINDOWS = ((3900, 4200), (4200, 4400), (4400, 4800), (4800, 5300), (5300, 6000), (6000, 7150))
 #: Cores that one-dimensional LTE without a chromosphere cannot match: Ca II K and H, Balmer lines
 #: [Angstrom, vacuum], and half the width left out.
 CORES = (3934.78, 3969.59, 4102.89, 4341.68, 4862.68, 6564.61)
 CORE_HALF = 6.0
-#: Interstellar or telluric, no matter of the star: Na D, the B band and its neighbours.
-NOT_STELLAR = ((5887, 5900), (6860, 6960), (7160, 7350))
+#: Interstellar or telluric, no matter of the star: Na D and the B band. The water bands beyond
+#: 7160 Angstrom lie outside the range compared.
+NOT_STELLAR = ((5887, 5900), (6860, 6960))
 #: Degree of the Chebyshev polynomial that stands for extinction and flux calibration.
 DEGREE = 12
 
@@ -50,7 +51,7 @@ def judged(wave, good):
     return use
 
 
-def ratio_to_model(wave, flux, good, model, low=3850.0, high=7350.0):
+def ratio_to_model(wave, flux, good, model, low=3850.0, high=7160.0):
     """Divide an observed spectrum by a model and by the best polynomial between the two.
 
     Parameters
