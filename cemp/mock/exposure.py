@@ -92,6 +92,9 @@ def _residuals(wave, flux, sigma, helio, random, settings):
     lines = sky_lines(rest, miss) * np.percentile(sigma[wave > 6000], 20) * settings.sky_miss
     # The pipeline's ivar knows part of the sky's error and, as in DR10, next to none of the rest.
     known = random.uniform(0.1, 0.6)
+    # Nobody corrects the O2 band at 6280 Angstrom: DR7 and DR10 have it whole.
+    uncorrected = flux * telluric_depth(rest) * ((rest > 6270) & (rest < 6335))
+    telluric = np.where(uncorrected > 0, -uncorrected * random.uniform(0.7, 1.2), telluric)
     return telluric + lines, (0.2 * known * telluric) ** 2 + (known * lines) ** 2
 
 
@@ -124,7 +127,8 @@ def expose(rest_wave, rest_flux, target, random, star_random, settings):
     rest_wave, rest_flux : ndarray, shape (n_wave,)
         Vacuum wavelength [Angstrom], even in ln, and flux in any unit, at rest, R = 5000.
     target : mapping
-        ``rv`` [km/s], ``ebv``, ``snr_g`` (wanted), ``gmag``, ``helio_rv`` [km/s].
+        ``rv`` [km/s], ``ebv``, ``snr_g`` (wanted), ``gmag``, ``helio_rv`` [km/s] and, optionally,
+        ``spid``, the spectrograph.
     random, star_random : numpy.random.Generator
         Of the observation, and of the star (its interstellar cloud is the same every night).
     settings : InstrumentSettings
@@ -139,6 +143,8 @@ def expose(rest_wave, rest_flux, target, random, star_random, settings):
     flux = _light(rest_wave, rest_flux, wave, target["rv"], target["ebv"], r_5500,
                   star_random.normal(0, 15), star_random)
     flux *= lamost.calibration_error(wave, join, random, settings)
+    if "spid" in target:
+        flux *= 1 + lamost.response_ripple(wave, target["spid"], settings)
     level = FLUX_AT_15_5 * 10 ** (-0.4 * (target["gmag"] - 15.5)) * np.exp(random.normal(0, 0.2))
     flux *= level / np.median(flux)
     balance = random.normal(settings.balance, settings.balance_rms)

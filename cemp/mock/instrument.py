@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cemp.constants import C_KMS
+from cemp.constants import C_KMS, rng
+from cemp.mock.physics import smooth_field
 from cemp.mock.sky import SKY_LEVEL, sky_lines
 
 #: First pixel and step of the LAMOST wavelengths, log10 of vacuum Angstrom; longest spectrum.
@@ -57,6 +58,10 @@ class InstrumentSettings:
     flat_error : float
         Relative error of each pixel however bright the star: flat field, fibre, sky; no LAMOST
         spectrum is better than about 600.
+    ripple : float
+        Rms of a pattern that all spectra of one spectrograph share (flat field, flux standard),
+        correlated over a resolution element: after division by synthetic spectra the two halves
+        of a DR7 spectrograph correlate by 0.9 above 5950 Angstrom, DR7 and DR10 by 0.1-0.5.
     pixel_error : float
         Relative error of each pixel that ivar does not know: bright DR7 spectra have more
         pixel-to-pixel structure than ivar and synthetic lines explain, 0.3-0.5% of the flux.
@@ -91,6 +96,7 @@ class InstrumentSettings:
     join: tuple = (5700.0, 5900.0)
     sky_counts: float = 60.0
     flat_error: float = 1 / 600
+    ripple: float = 0.005
     pixel_error: float = 0.003
     noise_share: float = 0.80
     noise_share_rms: float = 0.08
@@ -134,6 +140,14 @@ def calibration_error(wave, join, random, settings):
     blue, red = (basis @ (size * random.normal(size=5)) for _ in range(2))
     in_red = 1 / (1 + np.exp(-np.clip((wave - join) / 12.0, -50, 50)))
     return np.exp((1 - in_red) * blue + in_red * red)
+
+
+def response_ripple(wave, spid, settings):
+    """Pattern of relative errors that a spectrograph puts on each of its spectra; shape (n,)."""
+    random = rng("ripple", int(spid))
+    field = smooth_field(MAX_PIXELS, 2.5, random)
+    first = round((np.log10(wave[0]) - COEFF0) / COEFF1)
+    return settings.ripple * field[first:first + wave.size]
 
 
 def throughput(wave, join, balance=0.0):

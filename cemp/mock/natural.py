@@ -289,3 +289,71 @@ def _draw_part(name, size, settings, random):
         "alpha_fe": alpha_fe, "n_fe": n_fe, "is_cemp": (fe_h < -2.0) & (c_fe > 0.7),
         "component": name, "kind": kind,
     })  # fmt: skip
+
+
+def compare(stars, n=200_000, seed=SEED, edges=(-4.0, -3.5, -3.0, -2.5, -2.0, -1.5, -1.0, 0.5)):
+    """Set the enriched stars, the same stars weighted, and natural stars side by side.
+
+    Parameters
+    ----------
+    stars : pandas.DataFrame
+        The truth; objects without labels are left out.
+    n : int
+        Natural stars to draw.
+    seed : int
+    edges : sequence of float
+        Bins of [Fe/H].
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a bin and one for all: share of stars (enriched, weighted, natural), fraction with
+        [C/Fe] > 0.7 (same three), and the effective number behind the weighted column.
+    """
+    stars = stars[stars["kind"] == "star"]
+    drawn, weight = natural_population(n, seed), weights(stars)
+    rows = {}
+    for low, high in [*zip(edges[:-1], edges[1:], strict=True), (edges[0], edges[-1])]:
+        here, there = (t["fe_h"].between(low, high).to_numpy() for t in (stars, drawn))
+        rich = (stars["c_fe"] > 0.7).to_numpy()[here]
+        name = "all" if high - low > 2 else f"{low:.1f} to {high:.1f}"
+        rows[name] = [here.mean(), weight[here].sum() / weight.sum(), there.mean(), rich.mean(),
+                      np.average(rich, weights=weight[here]), (drawn["c_fe"] > 0.7)[there].mean(),
+                      effective_number(weight[here])]  # fmt: skip
+    columns = ["stars, mock", "stars, weighted", "stars, natural", "C-rich, mock",
+               "C-rich, weighted", "C-rich, natural", "effective number"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+def curves(stars, n=200_000, seed=SEED):
+    """Compute what the figure of the natural population shows.
+
+    Parameters
+    ----------
+    stars : pandas.DataFrame
+        The truth.
+    n, seed : int
+
+    Returns
+    -------
+    dict of str to ndarray
+        Densities of [Fe/H] on edges, cumulative CEMP fractions on limits, densities of A(C) of
+        CEMP stars, each for mock, weighted mock, natural and, where it exists, literature.
+    """
+    stars = stars[stars["kind"] == "star"]
+    drawn, weight = natural_population(n, seed), weights(stars)
+    edges, limits = np.arange(-4.0, 0.51, 0.25), np.arange(-3.75, -1.99, 0.25)
+    out = {"edges": edges, "limits": limits, "ac_edges": LITERATURE_AC[0],
+           "ac_literature": LITERATURE_AC[1] / LITERATURE_AC[1].sum(),
+           "placco_limits": np.array(list(PLACCO)), "placco": np.array(list(PLACCO.values()))}
+    samples = {"mock": (stars, np.ones(len(stars))), "weighted": (stars, weight),
+               "natural": (drawn, np.ones(len(drawn)))}
+    for name, (table, w) in samples.items():
+        fe_h, rich = table["fe_h"].to_numpy(), (table["c_fe"] > 0.7).to_numpy()
+        out[f"fe_h_{name}"] = np.histogram(fe_h, edges, weights=w)[0] / w.sum()
+        out[f"cemp_{name}"] = np.array([np.average(rich[fe_h < x], weights=w[fe_h < x])
+                                        for x in limits])  # fmt: skip
+        cemp = rich & (fe_h < -2)
+        a_c = table["c_h"].to_numpy()[cemp] + SOLAR_A["C"]
+        out[f"ac_{name}"] = np.histogram(a_c, LITERATURE_AC[0], weights=w[cemp])[0] / w[cemp].sum()
+    return out

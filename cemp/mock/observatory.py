@@ -93,7 +93,8 @@ class Observatory:
         # Redshifted objects come at observed wavelengths already.
         rv = 0.0 if kind in ("galaxy", "qso") else z * C_KMS
         target = {"rv": rv, "ebv": star["ebv"], "gmag": star["gmag"],
-                  "snr_g": observation["snr_g"], "helio_rv": helio_rv(observation)}
+                  "snr_g": observation["snr_g"], "helio_rv": helio_rv(observation),
+                  "spid": observation["spid"]}
         exposure = expose(self.emulator.wave, flux, target, random, own, self.instrument)
         return exposure, exposure.z + (z if kind in ("galaxy", "qso") else 0.0)
 

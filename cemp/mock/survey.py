@@ -28,7 +28,8 @@ SUBARU = "lamost_subaru"
 SAGA = "saga.tsv"
 
 #: Modules of this package that only look at a written survey.
-ONLOOKERS = ("summary.py", "example.py", "natural.py", "realism.py", "twins.py", "likeness.py")
+ONLOOKERS = ("summary.py", "example.py", "natural.py", "twins.py", "likeness.py", "sharpness.py",
+             "realism.py", "realism_report.py")
 
 #: Columns of the truth.
 STAR_TRUTH = ["star_key", "teff", "logg", "fe_h", "c_fe", "c_h", "alpha_fe", "n_fe", "is_cemp",

@@ -40,7 +40,7 @@ class TwinSettings:
     snr_min : float
         Below it a spectrum says little about its star.
     n_library : int
-        Synthetic spectra among which the nearest is sought: some 120 K and 0.2 dex apart.
+        Synthetic spectra among which the nearest is sought: some 150 K and 0.25 dex apart.
     floor : float
         Error of the synthetic spectra, added to the noise: at high S/N they differ from a real
         star by their physics.
@@ -52,7 +52,7 @@ class TwinSettings:
     subclasses: tuple = tuple(f"{letter}{k}" for letter, low, high in
                               (("F", 2, 10), ("G", 0, 10), ("K", 0, 6)) for k in range(low, high))
     snr_min: float = 8.0
-    n_library: int = 1000
+    n_library: int = 600
     floor: float = 0.03
     n_twins: int = 3
 
@@ -206,7 +206,7 @@ def _observe(mock, star, real, key):
     """Expose one twin; return it as the reader would give it."""
     helio = real.meta.get("helio_rv", 0.0)
     target = {"rv": real.z * C_KMS, "ebv": star["ebv"], "gmag": 15.0, "snr_g": real.snr["g"],
-              "helio_rv": helio if np.isfinite(helio) else 0.0}  # fmt: skip
+              "helio_rv": helio if np.isfinite(helio) else 0.0, "spid": real.meta["spid"]}
     e = expose(mock.emulator.wave, mock.surface_flux(star), target,
                mock.star_generator(key, "exposure"), mock.star_generator(key, "sight line"),
                mock.instrument)  # fmt: skip
