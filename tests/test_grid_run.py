@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from fake_synthesis import make_fake, quiet
 
-from cemp.constants import SOLAR_A
+from cemp.constants import SOLAR_A, air_to_vacuum
 from cemp.errors import BadInputError
 from cemp.paths import ROOT
 from cemp.synthesis import collect, run
@@ -364,6 +364,20 @@ def test_collect_merges_and_never_loses(tmp_path):
     assert before["block-00512.npz"] == (grid / "block-00512.npz").read_bytes()
 
 
+def test_collect_replaces_impossible_spectra_and_others_if_told_to(tmp_path):
+    grid = tmp_path / "grid"
+    bad = gr.Grid(np.array([3, 4]), draw()[[3, 4]], WAVE_OUT, np.zeros((2, WAVE_OUT.size)),
+                  air_to_vacuum(CONT_AIR), np.ones((2, CONT_AIR.size)))
+    gr.write_blocks(bad, grid)
+    write_spectrum(tmp_path / "one", 3, level=0.9)
+    write_spectrum(tmp_path / "two", 3, level=0.8)
+    for words, level in (["one"], 0.9), (["two"], 0.9), (["two", "--replace"], 0.8):
+        assert collect_into(grid, tmp_path / words[0], *words[1:]) == 0
+        merged = gr.load_grid(folder=grid)
+        assert merged.index.tolist() == [3, 4]
+        assert merged.norm.mean(axis=1) == pytest.approx([level, 0], abs=3e-4)
+
+
 def test_collect_twice_changes_nothing(tmp_path):
     write_spectrum(tmp_path / "run", 3)
     collect_into(tmp_path / "grid", tmp_path / "run")
@@ -391,6 +405,7 @@ def test_the_package_grid_survives_collecting_bit_for_bit(tmp_path):
     ({"par": np.arange(6.0)}, "not those of its design index"),
     ({"norm": np.ones(9, np.float16)}, "has 9 pixels"),
     ({"norm": np.full(WAVE_OUT.size, np.inf, np.float16)}, "impossible"),
+    ({"norm": np.zeros(WAVE_OUT.size, np.float16)}, "H-alpha falls to 0.00"),
 ])
 def test_collect_refuses_what_does_not_belong(tmp_path, capsys, changed, message):
     write_spectrum(tmp_path / "run", 3, **changed)

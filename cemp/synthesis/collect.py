@@ -1,6 +1,7 @@
 """Put computed spectra into the package's grid: ``python -m cemp.synthesis.collect build/grid``.
 
-Spectra that the grid holds stay as they are, bit for bit; new ones are added.
+Spectra that the grid holds stay as they are, bit for bit, unless they are impossible themselves
+(`cemp.synthesis.spectrum.check`) or ``--replace`` is given; new ones are added; none is ever lost.
 """
 
 import argparse
@@ -31,7 +32,7 @@ def read_spectra(folder):
     ----------
     folder : str or pathlib.Path
         Holds ``NNNNN.npz`` (or ``spectra/NNNNN.npz``) with `norm`, `cont`, `par` (the labels) and
-        `ok`; those that are not ok are left out.
+        `ok`; those that are not ok or are impossible are left out, and the latter named.
 
     Returns
     -------
@@ -71,20 +72,30 @@ def _read(path, design):
     if norm.shape != WAVE_OUT.shape or cont.shape != CONT_AIR.shape:
         raise BadInputError(f"{path} has {norm.size} pixels and {cont.size} nodes, not "
                             f"{WAVE_OUT.size} and {CONT_AIR.size}: remove it")
-    try:
-        check(norm, cont)
-    except SynthesisError as error:
-        raise BadInputError(f"{path}: {error}; remove it and run `make grid` again") from error
+    if fault := fault_of(norm, cont):
+        print(f"{path} left out: {fault}", file=sys.stderr)
+        return None
     return index, norm, cont
 
 
-def merge(old, new):
-    """Add spectra to a grid; where both have an index, the old one stays.
+def fault_of(norm, cont):
+    """Say what is impossible about a spectrum; empty if nothing is."""
+    try:
+        check(norm, cont)
+    except SynthesisError as error:
+        return str(error)
+    return ""
+
+
+def merge(old, new, replace=False):
+    """Add spectra to a grid; where both have an index, the old one stays unless it is impossible.
 
     Parameters
     ----------
     old : Grid or None
     new : Grid
+    replace : bool
+        Take the new one wherever both have an index.
 
     Returns
     -------
@@ -100,6 +111,9 @@ def merge(old, new):
         return new.select(np.argsort(new.index))
     if old.norm.shape[1] != new.norm.shape[1] or not np.allclose(old.wave, new.wave, rtol=1e-9):
         raise BadInputError("the grid has other wavelengths than the new spectra")
+    kept = np.array([not (replace or fault_of(*pair)) for pair in zip(old.norm, old.cont,
+                                                                      strict=True)])
+    old = old.select(kept | ~np.isin(old.index, new.index))
     fresh = new.select(~np.isin(new.index, old.index))
     both = Grid(*(np.concatenate([getattr(old, name), getattr(fresh, name)])
                   for name in ("index", "labels")), old.wave,
@@ -135,6 +149,8 @@ def main(words=None):
                                      description=__doc__.split("\n")[0])
     parser.add_argument("runs", nargs="+", type=Path, help="folders of runs")
     parser.add_argument("--grid", type=Path, default=GRID_FOLDER, help="folder of the grid")
+    parser.add_argument("--replace", action="store_true",
+                        help="where the grid has a spectrum already, take the new one")
     parser.add_argument("--check", action="store_true",
                         help="write nothing: compare the spectra with those of the grid, and fail "
                              "where they differ by more than two rounding steps")
@@ -155,7 +171,7 @@ def _main(settings):
         new = read_spectra(folder)
         if old is not None:
             worst |= differences(old, new)
-        grid = merge(grid, new)
+        grid = merge(grid, new, settings.replace)
     for k, value in worst.items():
         if settings.check or value > 2 * STEP:
             print(f"{k:05d} differs from the grid's by {value:.1e} at most")

@@ -226,7 +226,9 @@ def parse(words=None):
     parser.add_argument("--fine", action="store_true",
                         help="with --stars: keep the flux without broadening, for line strengths")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
-    parser.add_argument("--out", type=Path, default=OUT, help="folder of the run")
+    parser.add_argument("--out", type=Path, default=OUT, help="folder of the spectra")
+    parser.add_argument("--prepared", type=Path, default=OUT,
+                        help="folder of downloads, atmospheres and lines")
     settings = parser.parse_args(words)
     if settings.jobs < 1 or not 0 < settings.n <= DESIGN_SIZE:
         parser.error(f"--jobs is at least 1 and --n lies in 1 to {DESIGN_SIZE}")
@@ -241,13 +243,13 @@ def _tasks(settings):
             for name, star in read_stars(settings.stars).items()]
 
 
-def make_synthesiser(out):
+def make_synthesiser(prepared):
     """Set up the real thing in a process; what SMElib writes to stderr goes to a file."""
     from cemp.synthesis.prepare import load_synthesiser
 
-    log = os.open(Path(out) / "smelib.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    log = os.open(Path(prepared) / "smelib.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 2)
-    return load_synthesiser(out)
+    return load_synthesiser(prepared)
 
 
 def main(words=None):
@@ -257,12 +259,12 @@ def main(words=None):
         from cemp.synthesis import prepare
 
         if settings.select_lines:
-            prepare.select_lines(settings.out)
+            prepare.select_lines(settings.prepared)
             return 0
         tasks = _tasks(settings)
         if not all(is_done(task.path) for task in tasks):
-            prepare.prepare(settings.out)
-        report = run(tasks, settings.jobs, make_synthesiser, settings.out,
+            prepare.prepare(settings.prepared)
+        report = run(tasks, settings.jobs, make_synthesiser, settings.prepared,
                      lambda line: print(line, flush=True))
     except BadInputError as error:
         print(error, file=sys.stderr)

@@ -22,6 +22,8 @@ from cemp.synthesis.sme import SMElib
 WAVE_OUT = np.exp(np.arange(np.log(3692.0), np.log(9108.0), 1e-4))
 #: Nodes of the continuum, air [Angstrom], as computed; stored in vacuum.
 CONT_AIR = np.arange(3680.0, 9121.0, 20.0)
+#: H-alpha, vacuum [Angstrom], and the depth that it can never have.
+H_ALPHA, DARKEST_H_ALPHA = 6564.6, 0.1
 
 
 class SynthesisError(Exception):
@@ -286,7 +288,9 @@ def check(norm, cont):
     Raises
     ------
     SynthesisError
-        If a value is not finite, the continuum is not positive or the flux exceeds 1.2.
+        If a value is not finite, the continuum is not positive, the flux exceeds 1.2, or H-alpha
+        is black: no line of hydrogen can be so deep in LTE (0.3 is the deepest of the grid), but
+        an atmosphere with an optical step below zero makes it so.
     """
     bad = np.flatnonzero(~np.isfinite(norm) | (norm.astype(float) >= 1.2))
     if bad.size:
@@ -294,3 +298,6 @@ def check(norm, cont):
                              f"impossible in {bad.size} pixels")
     if not (np.isfinite(cont).all() and (cont > 0).all()):
         raise SynthesisError("the continuum is not finite and positive everywhere")
+    core = norm[np.abs(WAVE_OUT - H_ALPHA) < 3].min()
+    if core < DARKEST_H_ALPHA:
+        raise SynthesisError(f"H-alpha falls to {core:.2f}: the atmosphere has impossible layers")
