@@ -47,6 +47,9 @@ class InstrumentSettings:
     warp : float
         Rms of the flux calibration's smooth error in each arm: 0.055 gives the arms' step a
         scatter of 0.07, as in DR7 and DR10 spectra.
+    tilt : float
+        Rms of a smooth error that both arms share: broad shapes of real spectra scatter by 0.10
+        about their twins' at the red end, where arms of their own explain 0.07.
     balance, balance_rms : float
         ln of the red arm's photons relative to the blue's, against `RED_ARM`: S/N(i) over S/N(g)
         of one DR7 spectrograph is 0.68 of, of five DR10 ones 0.87 of what `RED_ARM` gives.
@@ -91,6 +94,7 @@ class InstrumentSettings:
     r_rms: float = 150.0
     r_range: tuple = (1400.0, 2300.0)
     warp: float = 0.055
+    tilt: float = 0.06
     balance: float = -0.5
     balance_rms: float = 0.3
     join: tuple = (5700.0, 5900.0)
@@ -133,13 +137,14 @@ def pixel_grid(random):
 
 
 def calibration_error(wave, join, random, settings):
-    """Error of the flux calibration: a scale and a smooth warp in each arm; shape of `wave`."""
+    """Error of the flux calibration: a scale and a smooth warp in each arm, a tilt of both."""
     x = (wave - 6400) / 2700
     basis = np.polynomial.chebyshev.chebvander(x, 4)
     size = settings.warp * np.array([0.6, 0.7, 0.5, 0.3, 0.2])
     blue, red = (basis @ (size * random.normal(size=5)) for _ in range(2))
+    both = basis[:, 1:3] @ (settings.tilt * np.array([0.8, 0.5]) * random.normal(size=2))
     in_red = 1 / (1 + np.exp(-np.clip((wave - join) / 12.0, -50, 50)))
-    return np.exp((1 - in_red) * blue + in_red * red)
+    return np.exp((1 - in_red) * blue + in_red * red + both)
 
 
 def response_ripple(wave, spid, settings):

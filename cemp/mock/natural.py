@@ -37,10 +37,11 @@ from cemp.mock.tracks import draw_atmosphere
 #: without stars rich in neutron-capture elements: Placco et al. (2014, ApJ 797, 21), whose
 #: abstract gives 20%, 43% and 81% below -2, -3 and -4; the others follow from its table 3.
 PLACCO = {-2.0: 0.20, -2.5: 0.24, -3.0: 0.43, -3.5: 0.60, -4.0: 0.81}
-#: Edges and counts of A(C) of 252 CEMP stars of the literature compiled after Yoon et al. (2016,
-#: ApJ 833, 20), corrected for evolution, limits left out, on A(C) = 8.43 for the Sun.
+#: Edges and counts of A(C) of 176 CEMP stars with -4 < [Fe/H] < -2.5 of the literature, compiled
+#: after Yoon et al. (2016, ApJ 833, 20), corrected for evolution, limits left out, A(C) = 8.43
+#: for the Sun.
 LITERATURE_AC = (np.arange(4.75, 9.51, 0.25),
-                 np.array([0, 1, 5, 11, 19, 25, 26, 19, 13, 11, 20, 21, 25, 24, 22, 5, 4, 1, 0]))
+                 np.array([0, 0, 3, 9, 17, 23, 24, 17, 11, 6, 12, 14, 9, 14, 13, 2, 1, 1, 0]))
 #: Kinds of carbon and the [Fe/H] at which carbon-rich stars turn from CEMP into CH stars.
 KINDS, BORDER = ("normal", "enhanced", "ch"), -1.95
 
@@ -338,7 +339,7 @@ def curves(stars, n=200_000, seed=SEED):
     -------
     dict of str to ndarray
         Densities of [Fe/H] on edges, cumulative CEMP fractions on limits, densities of A(C) of
-        CEMP stars, each for mock, weighted mock, natural and, where it exists, literature.
+        CEMP stars below [Fe/H] = -2.5, each for mock, weighted mock and natural; literature.
     """
     stars = stars[stars["kind"] == "star"]
     drawn, weight = natural_population(n, seed), weights(stars)
@@ -353,7 +354,7 @@ def curves(stars, n=200_000, seed=SEED):
         out[f"fe_h_{name}"] = np.histogram(fe_h, edges, weights=w)[0] / w.sum()
         out[f"cemp_{name}"] = np.array([np.average(rich[fe_h < x], weights=w[fe_h < x])
                                         for x in limits])  # fmt: skip
-        cemp = rich & (fe_h < -2)
+        cemp = rich & (fe_h < -2.5)
         a_c = table["c_h"].to_numpy()[cemp] + SOLAR_A["C"]
         out[f"ac_{name}"] = np.histogram(a_c, LITERATURE_AC[0], weights=w[cemp])[0] / w[cemp].sum()
     return out

@@ -20,6 +20,8 @@ TELLURIC_BANDS = {"O2 B": ((6870, 6900), (6830, 6860), (6990, 7040)),
                   "H2O 7250": ((7170, 7330), (7100, 7150), (7400, 7450)),
                   "O2 A": ((7596, 7680), (7500, 7570), (7720, 7770)),
                   "H2O 8230": ((8140, 8330), (8060, 8110), (8370, 8420))}  # fmt: skip
+#: Distances [pixel] at which pixels are compared.
+LAGS = (1, 2, 3, 4, 6)
 #: Nodes of the continuum's shape [Angstrom].
 SHAPE_NODES = np.geomspace(3800, 9000, 31)
 
@@ -49,7 +51,7 @@ def robust(values):
     return 1.4826 * np.median(np.abs(values - np.median(values))) if len(values) else np.nan
 
 
-def structure(spectrum, lags=(1, 2, 3, 4, 6), low=7380, high=7580):
+def structure(spectrum, lags=LAGS, low=7380, high=7580):
     """Mean square difference of pixels at given distances, over twice the variance.
 
     Parameters
@@ -165,8 +167,7 @@ def measure(spectrum):
     out = {"snrg": spectrum.snr["g"]}
     for low, high in NOISE_WINDOWS:
         out[f"noise {low}-{high}"] = robust(ratio[(wave > low) & (wave < high)])
-    out |= {f"structure lag {k}": v for k, v in zip((1, 2, 3, 4, 6), structure(spectrum),
-                                                    strict=True)}  # fmt: skip
+    out |= {f"structure lag {k}": v for k, v in zip(LAGS, structure(spectrum), strict=True)}
     out |= {f"snr header {b}": snr_ratio(spectrum, b) for b in "gri"}
     out["S/N i over g"] = spectrum.snr["i"] / spectrum.snr["g"]
     out["S/N u over g"] = spectrum.snr["u"] / spectrum.snr["g"]

@@ -15,7 +15,8 @@ from cemp.results import Value
 
 #: Settings of the mock's first version, before it was held against real spectra (its masks were
 #: drawn otherwise; the shares here come close).
-FIRST = (InstrumentSettings(warp=0.08, balance=0.0, balance_rms=0.0, ripple=0.0, pixel_error=0.0,
+FIRST = (InstrumentSettings(warp=0.08, tilt=0.0, balance=0.0, balance_rms=0.0, ripple=0.0,
+                            pixel_error=0.0,
                             noise_share=1.0, noise_share_rms=0.0, noise_link=0.22, telluric=0.08,
                             sky_miss=0.18, masked=1.0, lost_arm=0.06),
          PhysicsSettings(ca_filling=0.08, ca_quiet=0.1))  # fmt: skip
@@ -247,13 +248,13 @@ def arrays(sets, windows):
     -------
     dict of str to ndarray
     """
-    out = {"noise_wave": np.mean(realism.NOISE_WINDOWS, axis=1), "wave": likeness.coarse_wave(),
+    out = {"lags": np.array(realism.LAGS), "wave": likeness.coarse_wave(),
            "window_edges": np.array(likeness.WINDOWS, dtype=float)}
     few = faint(sets)
     for name, one in sets.items():
         measures = one.measures[np.isin(one.parent, few)]
-        columns = [f"noise {low}-{high}" for low, high in realism.NOISE_WINDOWS]
-        out[f"noise_{name}"] = measures[columns].quantile([0.16, 0.5, 0.84]).to_numpy()
+        columns = [f"structure lag {lag}" for lag in realism.LAGS]
+        out[f"noise_{name}"] = np.sqrt(measures[columns].quantile([0.16, 0.5, 0.84]).to_numpy())
         if name != "real":
             delta, error = likeness.difference(sets["real"].coarse, one.coarse, one.parent)
             out[f"difference_{name}"], out["difference_error"] = delta, error

@@ -32,13 +32,14 @@ def draw_natural(data):
         axes[2].stairs(data[f"ac_{name}"], data["ac_edges"], **style)
     axes[1].plot(data["placco_limits"], data["placco"], "k^", markersize=4,
                  label="Placco et al. (2014)")  # fmt: skip
-    axes[2].stairs(data["ac_literature"], data["ac_edges"], fill=True, color="0.85",
-                   label="literature, 252 stars")  # fmt: skip
+    axes[2].stairs(data["ac_literature"], data["ac_edges"], fill=True, color="0.85", zorder=0,
+                   label="literature")  # fmt: skip
     axes[0].set(yscale="log", ylim=(1e-5, 1), xlabel=LABEL_TEXT["fe_h"],
                 ylabel="share of stars in 0.25 dex")  # fmt: skip
     axes[1].set(xlim=(-4.1, -1.9), ylim=(0, 1), xlabel="[Fe/H] below [dex]",
                 ylabel="fraction with [C/Fe] > 0.7")  # fmt: skip
-    axes[2].set(xlabel="A(C) of CEMP stars [dex]", ylabel="share in 0.25 dex")
+    axes[2].set(xlabel="A(C), CEMP, [Fe/H] < −2.5 [dex]", ylabel="share in 0.25 dex",
+                ylim=(0, 0.3))  # fmt: skip
     for ax, letter in zip(axes, "abc", strict=True):
         ax.text(0.03, 0.96, f"({letter})", transform=ax.transAxes, va="top")
     for ax in axes[1:]:
@@ -66,21 +67,21 @@ def draw_realism(data):
     draw_windows(axes[2], data)
     for ax, letter in zip(axes, "abc", strict=True):
         ax.text(0.01, 0.95, f"({letter})", transform=ax.transAxes, va="top")
+    for ax in axes[1:]:
         ax.set_xlim(3700, 9000)
     axes[2].set_xlabel("vacuum wavelength [Å]")
     return fig
 
 
 def draw_noise(ax, data):
-    """Draw the pixel-to-pixel noise over that of ivar, for faint spectra; return the axes."""
-    middle = data["noise_wave"]
-    for name, text, colour, shift in (("real", "real", "k", -15),
+    """Draw by how much pixels differ, in units of ivar's noise, in faint spectra; return axes."""
+    for name, text, colour, shift in (("real", "real", "k", -0.06),
                                       ("first", "first mock", COLOURS[1], 0),
-                                      ("mock", "mock", COLOURS[0], 15)):  # fmt: skip
+                                      ("mock", "mock", COLOURS[0], 0.06)):  # fmt: skip
         low, mid, high = data[f"noise_{name}"]
-        ax.errorbar(middle + shift, mid, [mid - low, high - mid], fmt="o", markersize=3,
+        ax.errorbar(data["lags"] + shift, mid, [mid - low, high - mid], fmt="o", markersize=3,
                     color=colour, linewidth=0.8, label=text)  # fmt: skip
-    ax.set(ylabel="noise / noise of ivar", ylim=(0.3, 1.3))
+    ax.set(ylabel="noise / noise of ivar", ylim=(0.5, 1.5), xlabel="distance [pixel]")
     ax.legend(loc="upper right", ncol=3)
     return ax
 
