@@ -87,9 +87,11 @@ def test_squash_and_unsquash_are_inverse():
     assert np.allclose(emu.unsquash(emu.squash(norm)), norm, atol=1e-12)
 
 
-def test_features_hold_carbon_over_hydrogen():
-    assert emu.features([[5040, 2, -2.5, 1.5, 0.4, 0.3]])[0] == pytest.approx(
-        [1, 2, -2.5, -1.0, 0.4, 0.3])
+def test_features_hold_carbon_over_hydrogen_and_what_co_leaves():
+    rich, poor = emu.features([[5040, 2, -2.5, 1.5, 0.4, 0.3], [5040, 2, -2.5, -0.5, 0.4, 0.3]])
+    assert rich[:6] == pytest.approx([1, 2, -2.5, -1.0, 0.4, 0.3])
+    assert rich[6:] == pytest.approx([0, 1.5 - 0.4 - 0.26], abs=2e-3)
+    assert poor[6:] == pytest.approx([0.5 + 0.4 + 0.26, 0], abs=2e-3)
 
 
 def test_slope_of_unsquash_is_its_derivative():
@@ -107,17 +109,7 @@ def test_components_restore_spectra_made_of_them():
     assert np.all(np.diff(scores.std(axis=0)) < 0)
 
 
-def test_flux_metric_is_the_mean_square_error_of_a_smooth_change():
-    """Two components constant over blocks: averaging over blocks loses nothing."""
-    rows = np.repeat(np.random.default_rng(4).normal(size=(2, 25)), 4, axis=1)
-    slopes = np.full((1, 100), 0.2)
-    metric = nets.flux_metric(rows, slopes, np.ones(100), 1e-4)
-    change = np.array([0.3, -0.1])
-    expected = np.mean((0.2 * change @ rows) ** 2)
-    assert change @ metric[0] @ change == pytest.approx(expected, rel=1e-5)
-
-
-SMALL = emu.EmulatorSettings(n_norm=20, n_members=1, n_steps=250, width=64, depth=2)
+SMALL = emu.EmulatorSettings(n_norm=20, n_members=1, n_steps=400, width=64, depth=2)
 
 
 @pytest.fixture(scope="module")
@@ -200,3 +192,17 @@ def test_more_spectra_make_smaller_errors(thinned):
     curve = validate.learning_curve(thinned, [60, 250], settings=SMALL, n_test=60)
     assert [row["n"] for row in curve] == [60, 250]
     assert curve[1]["median"] < 0.8 * curve[0]["median"]
+
+
+def test_the_grid_is_inside_its_own_limits():
+    assert validate.inside(gr.load_grid().labels).all()
+
+
+@pytest.mark.parametrize("labels", [
+    (3800, 1.0, -2, 0, 0.4, 0), (7200, 4.2, -2, 0, 0.4, 0), (6500, 2.0, -2, 0, 0.4, 0),
+    (5000, 5.1, -2, 0, 0.4, 0), (5000, 2.5, -4.2, 0, 0.4, 0), (5000, 2.5, -1, 1.5, 0.4, 0),
+    (5000, 2.5, -2, -1.0, 0.4, 0), (5000, 2.5, -2, 0, 0.0, 0), (5000, 2.5, -2, 0, 0.4, 1.5),
+    (5000, 2.5, np.nan, 0, 0.4, 0)])
+def test_one_label_outside_is_enough(labels):
+    near = (5000, 2.5, -2, 0, 0.4, 0)
+    assert validate.inside([near, labels]).tolist() == [True, False]

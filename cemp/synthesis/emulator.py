@@ -20,7 +20,11 @@ from cemp.synthesis.grid import GRID_R, grid_hash, load_grid
 from cemp.synthesis.resolution import FWHM_TO_SIGMA
 
 #: Room that the stretched flux leaves below 0 and above 1.
-FLOOR = 0.03
+FLOOR = 0.1
+#: log(O/C) of the Sun (Asplund et al. 2009); oxygen follows [alpha/Fe].
+O_OVER_C = 0.26
+#: Width [dex] of the bend at O = C.
+BEND = 1 / 6
 #: What an error outside `WAVE` counts: no method looks there, but a shifted spectrum begins there.
 OUTSIDE = 0.5
 #: Spectra computed at once: their pixels stay in the processor's cache.
@@ -35,13 +39,13 @@ class EmulatorSettings:
     ----------
     n_norm, n_cont : int
         Principal components kept of the spectra and of ln(continuum): what they leave out is
-        several times smaller than the networks' error.
+        half of the networks' error or less.
     width, depth : int
-        Units of a hidden layer, and hidden layers.
+        Units of a hidden layer, and hidden layers: three err a fifth less than two.
     n_members : int
         Networks averaged: each errs differently between the grid's spectra.
-    n_steps : int
-        Full-batch Adam steps a network.
+    n_steps, batch : int
+        Adam steps a network, and spectra in each.
     rate : float
         Highest learning rate.
     weight_decay : float
@@ -50,12 +54,13 @@ class EmulatorSettings:
         Error in flux below which a spectrum is good enough.
     """
 
-    n_norm: int = 60
+    n_norm: int = 100
     n_cont: int = 8
     width: int = 128
     depth: int = 3
     n_members: int = 3
-    n_steps: int = 1500
+    n_steps: int = 5000
+    batch: int = 64
     rate: float = 1e-2
     weight_decay: float = 1e-5
     floor: float = 2e-3
@@ -71,11 +76,15 @@ def features(labels):
 
     Returns
     -------
-    ndarray, shape (n, 6)
-        5040/Teff, log g, [Fe/H], [C/H], [alpha/Fe], [N/Fe].
+    ndarray, shape (n, 8)
+        5040/Teff, log g, [Fe/H], [C/H], [alpha/Fe], [N/Fe], and the excess of oxygen over carbon
+        and of carbon over oxygen [dex], both rounded off where they vanish: CO binds the rarer of
+        the two, so the spectrum bends where they are equal.
     """
     teff, logg, fe_h, c_fe, alpha_fe, n_fe = np.asarray(labels, dtype=float).T
-    return np.stack([5040 / teff, logg, fe_h, fe_h + c_fe, alpha_fe, n_fe], axis=1)
+    excess = O_OVER_C + alpha_fe - c_fe
+    oxygen, carbon = (np.logaddexp(0, sign * excess / BEND) * BEND for sign in (1, -1))
+    return np.stack([5040 / teff, logg, fe_h, fe_h + c_fe, alpha_fe, n_fe, oxygen, carbon], axis=1)
 
 
 def squash(norm):
@@ -123,20 +132,21 @@ class Emulator:
         Emulator
             Itself.
         """
-        s = self.settings
         x = features(grid.labels)
         out = {"wave": grid.wave, "x_mean": x.mean(axis=0), "x_scale": x.std(axis=0)}
         x = (x - out["x_mean"]) / out["x_scale"]
+        # A change of the stretched flux is worth the change of flux that it makes: over the grid
+        # that is a weight of the pixels, and in one spectrum its importance.
         slopes = squash_slope(grid.norm)
-        weights = np.where((grid.wave >= WAVE[0]) & (grid.wave <= WAVE[-1]), 1, OUTSIDE)
+        seen = (grid.wave >= WAVE[0]) & (grid.wave <= WAVE[-1])
+        weights = np.where(seen, 1, OUTSIDE) * np.sqrt(np.mean(slopes**2, axis=0))
         out["mean"], out["rows"], scores = networks.components(
-            squash(grid.norm), s.n_norm, weights * np.sqrt(np.mean(slopes**2, axis=0)))
-        metric = networks.flux_metric(out["rows"], slopes, weights,
-                                      np.log(grid.wave[1] / grid.wave[0]))
-        out |= self._train("norm", x, scores, metric, seed)
-        mean, rows, scores = networks.components(np.log(grid.cont), s.n_cont)
-        metric = np.eye(len(rows))[None] / grid.cont_wave.size
-        out |= self._train("cont", x, scores, metric, seed)
+            squash(grid.norm), self.settings.n_norm, weights)
+        importance = np.mean(slopes**2, axis=1) / np.mean(weights**2) / weights.size
+        out |= self._train("norm", x, scores, importance, seed)
+        mean, rows, scores = networks.components(np.log(grid.cont), self.settings.n_cont)
+        importance = np.full(len(x), 1 / grid.cont_wave.size)
+        out |= self._train("cont", x, scores, importance, seed)
         # Between its nodes the continuum is linear in ln(flux), and so are its components.
         out["cont_mean"], *cont_rows = (np.interp(grid.wave, grid.cont_wave, row)
                                         for row in [mean, *rows])
@@ -144,11 +154,11 @@ class Emulator:
         self.arrays_ = out
         return self
 
-    def _train(self, name, x, scores, metric, seed):
+    def _train(self, name, x, scores, importance, seed):
         """Train the members for one set of scores; return their arrays by name."""
         return {f"{name}{member}_{k}": array for member in range(self.settings.n_members)
                 for k, array in enumerate(networks.train_network(
-                    x, scores, metric, self.settings, seed + member))}
+                    x, scores, importance, self.settings, seed + member))}
 
     def _scores(self, name, x):
         """Mean over the members, shape (n, n_score)."""

@@ -1,4 +1,4 @@
-"""How far the emulator is from spectra that it has not seen.
+"""Where the emulator holds, and how far it is from spectra that it has not seen.
 
 Errors are those of the normalised flux at the survey's resolving power, over the wavelengths that
 the methods use, in units of the continuum.
@@ -7,12 +7,15 @@ the methods use, in units of the continuum.
 import numpy as np
 
 from cemp.constants import SEED, WAVE
+from cemp.synthesis import design
 from cemp.synthesis.emulator import Emulator, lower_resolution
 
 #: Resolving power (FWHM) of the surveys, at which errors are stated.
 SURVEY_R = 1800.0
 #: Stars for which the emulator is meant to be good: hotter [K] and less carbon rich ([C/Fe]) than.
 USUAL_TEFF, USUAL_C_FE = 4500.0, 2.0
+#: Digits that labels may lose in a file before they count as outside.
+ROUNDING = 1e-4
 #: Regions of label space: name, column of the labels, lowest and highest value.
 REGIONS = (
     ("Teff 3900-4500 K", 0, 3900, 4500), ("Teff 4500-5200 K", 0, 4500, 5200),
@@ -22,6 +25,35 @@ REGIONS = (
     ("[C/Fe] -0.8 to 0.7", 3, -0.8, 0.7), ("[C/Fe] 0.7 to 2", 3, 0.7, 2),
     ("[C/Fe] 2 to 3.5", 3, 2, 3.5),
 )
+
+
+def inside(labels):
+    """Tell which stars lie in the part of label space that the grid covers.
+
+    Outside the networks extrapolate, and nothing is known about their error.
+
+    Parameters
+    ----------
+    labels : array_like, shape (n, 6)
+        Teff [K], log g, [Fe/H], [C/Fe], [alpha/Fe], [N/Fe].
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        True inside, borders included; False where a label is NaN.
+    """
+    teff, logg, fe_h, c_fe, alpha_fe, n_fe = np.asarray(labels, dtype=float).T
+    trend = np.interp(fe_h, *design.ALPHA_TREND)
+    limits = (
+        (teff, *design.TEFF_RANGE),
+        (logg, np.interp(teff, *design.LOGG_LOW), np.interp(teff, *design.LOGG_HIGH)),
+        (fe_h, *design.FE_H_RANGE),
+        (c_fe, design.C_FE_LOW, np.minimum(design.C_FE_HIGH, design.C_H_HIGH - fe_h)),
+        (alpha_fe, trend - 0.2, trend + 0.2),
+        (n_fe, *design.N_FE_RANGE),
+    )
+    return np.all([(value >= low - ROUNDING) & (value <= high + ROUNDING)
+                   for value, low, high in limits], axis=0)
 
 
 def usual(labels):
