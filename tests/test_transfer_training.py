@@ -102,6 +102,17 @@ def test_the_network_of_the_paper_is_untouched():
         plain.distribution(to_input(np.ones((1, N_PIX)), np.ones((1, N_PIX), bool)))
 
 
+def test_the_head_is_told_which_stretches_are_lost():
+    model = Macrn(replace(TINY, mask_bins=25)).eval()
+    flux, good = np.ones((2, N_PIX)), np.ones((2, N_PIX), bool)
+    good[1, :300] = False
+    lost = model.lost(to_input(flux, good)).numpy()
+    assert (lost[0] == 0).all() and lost[1, 0] == 1 and (lost[1, 3:] == 0).all()
+    assert lost[1, 1] == pytest.approx(0.5, abs=0.01)
+    made = model.distribution(to_input(flux, good))
+    assert made[0].shape == (2, 4) and made[1].shape == (2, 4, 4)
+
+
 def test_pixel_scale_does_not_depend_on_its_blocks():
     random = np.random.default_rng(1)
     flux = random.random((40, N_PIX)).astype(np.float32)
@@ -116,7 +127,7 @@ def test_weights_on_disk_with_and_without_covariance(tmp_path):
         save_model(Macrn(config), tmp_path)
         assert load_model(tmp_path).config == config
     record = json.loads((tmp_path / "macrn.json").read_text())
-    del record["config"]["covariance"]  # as networks were written before
+    del record["config"]["covariance"], record["config"]["mask_bins"]  # as formerly written
     (tmp_path / "macrn.json").write_text(json.dumps(record))
     assert load_model(tmp_path).config == replace(TINY, covariance=False)
 

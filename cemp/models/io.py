@@ -100,8 +100,8 @@ def load_model(folder, device="cpu"):
         raise BadInputError(f"{folder}/macrn.json is for another wavelength grid: train again")
     if record["weights_sha256"] != hashlib.sha256(weights).hexdigest():
         raise BadInputError(f"{folder}/macrn.pt does not belong to macrn.json: train again")
-    # Networks written before they could predict a covariance do not mention it.
-    config = {"covariance": False} | record["config"]
+    # Networks written before these options existed do not mention them.
+    config = {"covariance": False, "mask_bins": 0} | record["config"]
     if set(config) != {field.name for field in fields(MacrnConfig)}:
         raise BadInputError(f"{folder}/macrn.json is of another form of the network: train again")
     model = Macrn(MacrnConfig(**{k: _frozen(v) for k, v in config.items()}))

@@ -50,6 +50,9 @@ class MacrnConfig:
     covariance : bool
         Whether the head also predicts the covariance of the labels' errors, learned by their
         likelihood; without, the network is that of the paper.
+    mask_bins : int
+        Stretches of the spectrum whose share of lost pixels the head is told beside the
+        features, so that errors can widen where what they rest on is missing; 0 for none.
     """
 
     clip: float = 4.0
@@ -63,6 +66,7 @@ class MacrnConfig:
     head_units: int = 64
     dropout: float = 0.1
     covariance: bool = False
+    mask_bins: int = 0
 
     @property
     def n_filters(self):
@@ -162,7 +166,8 @@ class Macrn(nn.Module):
         )
         self.step = nn.Linear(2 * config.lstm_units, config.step_features)
         self.dropout = nn.Dropout(config.dropout)
-        self.dense = nn.Linear(config.n_steps * config.step_features, config.head_units)
+        n_head = config.n_steps * config.step_features + config.mask_bins
+        self.dense = nn.Linear(n_head, config.head_units)
         self.labels = nn.Linear(config.head_units, len(LABELS))
         if config.covariance:  # last, so that the other weights start the same without it
             self.factor = nn.Linear(config.head_units, N_FACTOR)
@@ -200,8 +205,14 @@ class Macrn(nn.Module):
         sequence, _ = self.lstm(features.transpose(1, 2))  # (b, t, 2 * lstm_units)
         steps = self.step(sequence)  # (b, t, step_features)
         steps = self.dropout(steps.flatten(1))  # (b, t * step_features)
+        if self.config.mask_bins:
+            steps = torch.cat([steps, self.lost(x)], dim=1)  # (b, ... + mask_bins)
         hidden = torch.relu(self.dense(steps))  # (b, head_units)
         return self.dropout(hidden)  # (b, head_units)
+
+    def lost(self, x):
+        """Share of lost pixels (b, mask_bins) in even stretches of the spectra (b, 2, p)."""
+        return 1 - nn.functional.adaptive_avg_pool1d(x[:, 1:], self.config.mask_bins)[:, 0]
 
     def distribution(self, x):
         """Predict standardised labels and the Cholesky factor of their covariance.

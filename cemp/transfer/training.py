@@ -26,8 +26,8 @@ from cemp.transfer.windows import readable
 FOLDER = ROOT / "build" / "sky"
 #: The network of the paper that also tells its errors. Pooling four pixels in the first stage
 #: and two in the last leaves 78 steps instead of 104 and trains twice as fast; with tens of
-#: thousands of spectra little dropout is needed.
-CONFIG = MacrnConfig(pools=(4, 4, 2), dropout=0.03, covariance=True)
+#: thousands of spectra little dropout is needed. Stretches of 200 Angstrom, the G band's width.
+CONFIG = MacrnConfig(pools=(4, 4, 2), dropout=0.03, covariance=True, mask_bins=25)
 #: What varies from epoch to epoch on top of the randomisation: noise down to S/N = 8, small
 #: shifts (the set has +-25 km/s already), lost stretches.
 AUGMENT = Augment(noise_fraction=0.5, snr_min=8.0, shift_kms=4.0, mask_fraction=0.4,
