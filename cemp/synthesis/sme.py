@@ -63,9 +63,9 @@ class SMElib:
         atmosphere : cemp.synthesis.atmosphere.Structure
         a : ndarray, shape (99,)
             Abundances A(X).
-        continuum_step : float
-            Nodes of the continuum opacity [Angstrom]: "exact" takes 10 times as long and changes
-            less than 1e-4.
+        continuum_step : float or str
+            Nodes of the continuum opacity [Angstrom], or SMElib's "adaptive" or "exact", which
+            takes 10 times as long and changes less than 1e-4.
         scattering : bool
             Whether the continuum scatters coherently. SMElib scatters in the continuum alone, never
             in the flux with lines, whose ratio is therefore wrong (0.93 without any line) unless
