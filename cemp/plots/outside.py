@@ -73,5 +73,7 @@ def draw_score(ax, data, column, label, floor):
     ax.axhline(1, color="0.2", linewidth=0.8, linestyle="--")
     ax.set(xscale="log", yscale="linear" if floor is None else "log",
            xlabel="S/N (median of the pixels)", ylabel=label)  # fmt: skip
-    ax.set_xlim(1, 400)
+    low, high = ax.get_ylim()
+    # room for the panel's name
+    ax.set(xlim=(1, 400), ylim=(low, 3 * high if floor is not None else high + 0.15 * (high - low)))
     return ax
