@@ -26,7 +26,7 @@ from cemp.transfer.windows import trusted
 BOUNDS = {
     "teff": (3900, 7100), "logg": (0.2, 5.0), "fe_h": (-4.0, 0.5), "c_fe": (-0.8, 3.5),
     "alpha_fe": (-0.2, 0.6), "n_fe": (-0.3, 1.2), "rv": (-150, 150), "fwhm": (1.5, 5.0),
-    "strength": (0.5, 1.5),
+    "strength": (0.3, 1.7),
 }  # fmt: skip
 #: Step of the derivatives, also the unit in which the fit moves.
 STEP = {"teff": 50.0, "logg": 0.1, "fe_h": 0.05, "c_fe": 0.1, "alpha_fe": 0.05, "n_fe": 0.1,
@@ -66,7 +66,8 @@ class FitSettings:
         noise of a bright star; it keeps single lines from ruling the fit.
     """
 
-    free: tuple = ("teff", "logg", "fe_h", "c_fe", "alpha_fe", "rv")
+    # nitrogen too: in giants CN is strong, and with [N/Fe] = 0 the fit pays for it with Teff
+    free: tuple = ("teff", "logg", "fe_h", "c_fe", "alpha_fe", "n_fe", "rv")
     # 5700-5900 A, where no pixel holds the continuum, and the blue end are left out
     windows: tuple = ((4030, 5700), (5900, 6855))
     masked: tuple = MASKED
