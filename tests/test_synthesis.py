@@ -109,6 +109,18 @@ def test_components_restore_spectra_made_of_them():
     assert np.all(np.diff(scores.std(axis=0)) < 0)
 
 
+def test_spectra_with_boxes_for_balmer_lines_are_left_out():
+    grid = gr.load_grid()
+    good = emu.sound(grid)
+    core = np.abs(grid.wave - 6564.6) < 25
+    hot = grid.labels[:, 0] > 5000
+    assert good.mean() > 0.97
+    assert grid.norm[hot & good][:, core].min() > 0.3
+    box = grid.select(np.flatnonzero(hot & good)[:2])
+    box.norm[1, core] = 0
+    assert emu.sound(box).tolist() == [True, False]
+
+
 SMALL = emu.EmulatorSettings(n_norm=20, n_members=1, n_steps=400, width=64, depth=2)
 
 
@@ -179,7 +191,7 @@ def test_held_out_spectra_come_back_within_one_per_cent(thinned):
     """A small emulator, one fold; notebook 06 has the real one's figures."""
     result = validate.cross_validate(thinned, SMALL, n_run=1)
     known = np.isfinite(result["rms"])
-    assert known.sum() == pytest.approx(thinned.index.size / 5, abs=1)
+    assert thinned.index.size / 5 - 10 < known.sum() <= thinned.index.size / 5 + 1
     assert result["median"] < 0.01
     assert np.nanmedian(result["cont_rms"]) < 0.03
     assert result["wave"].size == result["pixel_rms"].size

@@ -8,7 +8,7 @@ import numpy as np
 
 from cemp.constants import SEED, WAVE
 from cemp.synthesis import design
-from cemp.synthesis.emulator import Emulator, lower_resolution
+from cemp.synthesis.emulator import Emulator, lower_resolution, sound
 
 #: Resolving power (FWHM) of the surveys, at which errors are stated.
 SURVEY_R = 1800.0
@@ -109,9 +109,10 @@ def cross_validate(grid, settings=None, n_folds=5, seed=SEED, n_run=None):
     -------
     dict
         ``rms`` (n,): error of each spectrum at R = 1800 over 3800-8800 Angstrom, NaN where its
-        fold was not run; ``cont_rms`` (n,): the same of ln(continuum); ``median`` and ``p90`` of
-        ``rms`` for the `usual` stars and ``median_all`` for all; ``wave`` (n_seen,) and
-        ``pixel_rms``, ``pixel_bias`` (n_seen,): rms and mean error of a pixel over the usual stars.
+        fold was not run or the spectrum is not `sound`; ``cont_rms`` (n,): the same of
+        ln(continuum); ``median`` and ``p90`` of ``rms`` for the `usual` stars and ``median_all``
+        for all; ``wave`` (n_seen,) and ``pixel_rms``, ``pixel_bias`` (n_seen,): rms and mean error
+        of a pixel over the usual stars.
     """
     order = np.random.default_rng(seed).permutation(len(grid.index))
     rms, cont_rms = np.full((2, order.size), np.nan)
@@ -122,7 +123,8 @@ def cross_validate(grid, settings=None, n_folds=5, seed=SEED, n_run=None):
         error = survey_errors(emulator, held_out)
         rms[test] = np.sqrt(np.mean(error**2, axis=1))
         cont_rms[test] = continuum_rms(emulator, held_out)
-        errors.append(error[usual(held_out.labels)])
+        errors.append(error[usual(held_out.labels) & sound(held_out)])
+    rms[~sound(grid)] = np.nan
     errors = np.concatenate(errors)
     return {"rms": rms, "cont_rms": cont_rms, **summary(grid.labels, rms),
             "median_all": np.nanmedian(rms), "wave": grid.wave[seen_pixels(grid.wave)],
@@ -156,7 +158,7 @@ def learning_curve(grid, sizes, n_repeat=1, settings=None, n_test=150, seed=SEED
     list of dict
         ``n``, ``repeat``, and ``median``, ``p90`` of the errors of the usual stars.
     """
-    out = []
+    out, grid = [], grid.select(sound(grid))
     for repeat in range(n_repeat):
         order = np.random.default_rng([seed, repeat]).permutation(len(grid.index))
         test, rest = grid.select(order[:n_test]), order[n_test:]
