@@ -149,8 +149,8 @@ def draw_emulator(data):
                          markeredgewidth=0.6, label=name)  # fmt: skip
     axes[0].axvline(4500, color="0.5", linewidth=0.7)
     axes[0].set(xlabel=LABEL_TEXT["teff"], ylabel="rms error, R = 1800 [% of continuum]",
-                xlim=(7200, 3800))  # fmt: skip
-    axes[0].legend(loc="upper left")
+                xlim=(7200, 3800), ylim=(None, 150))  # fmt: skip
+    axes[0].legend(loc="upper left", ncol=2)
     axes[1].loglog(data["sizes"], 100 * data["size_median"], "o-", color=COLOURS[0], label="median",
                    markersize=4)  # fmt: skip
     axes[1].loglog(data["sizes"], 100 * data["size_p90"], "s--", color=COLOURS[5],
