@@ -285,11 +285,23 @@ def start_run(tmp_path):
     raise AssertionError("no spectrum in a minute")
 
 
+def wait_for_end_of_group(group):
+    """Wait until no process of a group is left: workers end with their parent."""
+    for _ in range(300):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    raise AssertionError("processes were left behind")
+
+
 @pytest.mark.parametrize("stop, status", [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
 def test_run_goes_on_after_it_was_stopped(tmp_path, stop, status):
     process = start_run(tmp_path)
-    os.killpg(process.pid, stop)
+    os.kill(process.pid, stop)  # the parent alone
     assert process.wait(timeout=30) == status
+    wait_for_end_of_group(process.pid)
     tasks = run.grid_tasks(tmp_path, 0, list(range(12)))
     there = [task.path for task in tasks if task.path.exists()]
     assert 2 <= len(there) < 12 and all(map(run.is_done, there))

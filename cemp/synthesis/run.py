@@ -15,8 +15,9 @@ import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from zipfile import BadZipFile
 
 import numpy as np
@@ -73,9 +74,16 @@ def is_done(path):
         return False
 
 
+def _end_with_parent():
+    """End this process when its parent has gone, were it killed without a word."""
+    parent_process().join()
+    os._exit(1)
+
+
 def start_worker(make, argument):
     """Set up a process: its synthesiser; Ctrl-C is the parent's business."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
     _worker["synthesiser"] = make(argument)
 
 
