@@ -188,8 +188,8 @@ def _main(settings):
         print(f"{len(far)} spectra differ from the grid's by more than {TOLERANCE:.0e}: "
               f"{', '.join(map(str, list(far)[:5]))} ...")
     written = write_blocks(grid, settings.grid)
-    before = 0 if old is None else old.index.size
-    print(f"{grid.index.size} spectra in {settings.grid}, {grid.index.size - before} of them new; "
+    n_new = np.setdiff1d(grid.index, () if old is None else old.index).size
+    print(f"{grid.index.size} spectra in {settings.grid}, {n_new} of them new; "
           f"wrote {len(written)} files")
     return 0
 
