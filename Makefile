@@ -60,7 +60,7 @@ OUT_05 := $(addprefix $(B)/05/,candidates.fits candidates.csv search.parquet)
 OUT_06 := $(addprefix $(B)/06/,known_answers.csv solar_lines.csv held_out.csv)
 STAGES := $(OUT_00) $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(OUT_05) $(OUT_06)
 
-IN_00  := $(wildcard cemp/data/* cemp/data/grid/*)
+IN_00  := $(wildcard cemp/data/grid/*)
 IN_01  := $(SURVEY)
 IN_02  := $(OUT_01) $(SURVEY)
 IN_03  := $(OUT_01) $(OUT_02)
