@@ -147,8 +147,10 @@ def shape(spectrum):
 
 
 def snr_ratio(spectrum, band):
-    """Divide the header's S/N by the median of flux * sqrt(ivar) in its band."""
+    """Divide the header's S/N by the median of flux * sqrt(ivar) in its band (NaN: all lost)."""
     use = in_band(spectrum.wave, band) & spectrum.good
+    if not use.any():
+        return np.nan
     return spectrum.snr[band] / np.median(spectrum.flux[use] * np.sqrt(spectrum.ivar[use]))
 
 
@@ -169,8 +171,8 @@ def measure(spectrum):
         out[f"noise {low}-{high}"] = robust(ratio[(wave > low) & (wave < high)])
     out |= {f"structure lag {k}": v for k, v in zip(LAGS, structure(spectrum), strict=True)}
     out |= {f"snr header {b}": snr_ratio(spectrum, b) for b in "gri"}
-    out["S/N i over g"] = spectrum.snr["i"] / spectrum.snr["g"]
-    out["S/N u over g"] = spectrum.snr["u"] / spectrum.snr["g"]
+    in_g = spectrum.snr["g"] if spectrum.snr["g"] > 0 else np.nan
+    out |= {f"S/N {b} over g": spectrum.snr[b] / in_g for b in "iu"}
     bad = ~spectrum.good
     out |= {"masked share": bad.mean(), "masked runs": runs(bad).size}
     out["masked median run"] = np.median(runs(bad)) if bad.any() else np.nan
