@@ -56,18 +56,28 @@ def test_rounding_loses_half_a_step_at_most():
     assert np.abs(gr.unpack(gr.pack(norm)) - norm).max() <= gr.STEP / 2 + 1e-6
 
 
+#: Where the first spectra were computed again [A, vacuum]: see cemp/data/README.md.
+AGAIN = ((4255, 4277), (3978, 4025), (4978, 5025), (5979, 6025), (6979, 7025), (7980, 8025),
+         (8980, 9025))  # fmt: skip
+
+
 def test_compact_grid_is_the_computed_one():
     if not STORED.is_file():
         pytest.skip(f"{STORED} is not there: the grid as computed is kept beside the repository")
+    grid = gr.load_grid()
+    same = ~np.any([(grid.wave > low) & (grid.wave < high) for low, high in AGAIN], axis=0)
     with np.load(STORED) as full:
-        grid = gr.load_grid()
-        rows = slice(None, None, 40)
-        assert np.array_equal(grid.index, full["index"])
-        assert np.array_equal(grid.labels, full["labels"])
-        assert np.abs(grid.norm[rows] - full["norm"][rows].astype(float)).max() < 2.6e-4
+        norm, cont, labels = full["norm"], full["cont"], full["labels"]
+        # those computed as a whole again, for another reason, are left out
+        for k in np.flatnonzero(norm.min(axis=1) > 0.03)[::40]:
+            row = np.flatnonzero(grid.index == full["index"][k])
+            assert row.size == 1 and np.array_equal(grid.labels[row[0]], labels[k])
+            change = np.abs(grid.norm[row[0]] - norm[k].astype(float))
+            assert change[same].max() < 2.6e-4
+            assert change.max() > 1e-3 or labels[k, 2] < -3
+            assert np.allclose(grid.cont[row[0]], cont[k], rtol=1e-6)
         assert np.allclose(grid.wave, full["wave"], rtol=1e-10)
         assert np.array_equal(grid.cont_wave, air_to_vacuum(full["cont_wave"]))
-        assert np.allclose(grid.cont, full["cont"], rtol=1e-6)
 
 
 def test_grid_takes_ten_kilobytes_a_spectrum():
