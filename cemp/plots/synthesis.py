@@ -149,7 +149,7 @@ def draw_emulator(data):
                          markeredgewidth=0.6, label=name)  # fmt: skip
     axes[0].axvline(4500, color="0.5", linewidth=0.7)
     axes[0].set(xlabel=LABEL_TEXT["teff"], ylabel="rms error, R = 1800 [% of continuum]",
-                xlim=(7200, 3800), ylim=(None, 150))  # fmt: skip
+                xlim=(7200, 3800), ylim=(100 * rms.min() / 3, 500 * rms.max()))  # fmt: skip
     axes[0].legend(loc="upper left", ncol=2)
     axes[1].loglog(data["sizes"], 100 * data["size_median"], "o-", color=COLOURS[0], label="median",
                    markersize=4)  # fmt: skip
@@ -158,10 +158,11 @@ def draw_emulator(data):
     for aim, line in ((0.25, "-"), (0.8, "--")):
         axes[1].axhline(aim, color="0.5", linewidth=0.7, linestyle=line)
     axes[1].set_xticks(data["sizes"], [f"{n:.0f}" for n in data["sizes"]])
-    axes[1].set_yticks((0.2, 0.5, 1, 2), ("0.2", "0.5", "1", "2"))
+    ticks = (0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+    axes[1].set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes[1].minorticks_off()
     axes[1].set(xlabel="spectra learnt from", ylabel="rms error [% of continuum]",
-                ylim=(0.18, max(2.5, 120 * np.max(data["size_p90"]))))  # fmt: skip
+                ylim=(50 * np.min(data["size_median"]), 400 * np.max(data["size_p90"])))
     axes[1].legend(loc="upper right")
     for ax, letter in zip(axes, "ab", strict=True):
         ax.text(0.02, 0.03, f"({letter})", transform=ax.transAxes, va="bottom")
