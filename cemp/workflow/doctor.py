@@ -150,7 +150,7 @@ def time_line():
     cores = os.cpu_count() or 1
     minutes = expected_minutes(ROOT / "tests" / "reference" / "headline.json")
     if minutes is None:
-        return f"{cores} cores; `make all` takes 8 to 15 minutes on two"
+        return f"{cores} cores; `make all` takes 15 to 25 minutes on two"
     slower = 2 / min(cores, 2)
     return (f"{cores} cores; `make all` took {minutes:.0f} min on two: expect about "
             f"{minutes * slower:.0f} min, and the installation before the first time")
