@@ -1,0 +1,6 @@
+"""Spectra of any survey, from files, arrays or objects, as one kind of `Spectrum`."""
+
+from cemp.readers.dispatch import identifier, read_any
+from cemp.readers.options import ReadOptions
+
+__all__ = ["ReadOptions", "identifier", "read_any"]
