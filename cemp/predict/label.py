@@ -1,0 +1,267 @@
+"""From spectra to rows: preprocess, label, judge. One batch of some hundred at a time."""
+
+import hashlib
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from cemp.candidates.classes import FLAGS, classify, log_luminosity
+from cemp.candidates.gband import CH_BAND
+from cemp.candidates.probability import probabilities
+from cemp.constants import LABELS, WAVE
+from cemp.errors import BadInputError, NotLowResolutionError
+from cemp.indices import pseudo_equivalent_width
+from cemp.predict.columns import as_table
+from cemp.preprocess.pipeline import PreprocessSettings, preprocess
+from cemp.readers import identifier
+from cemp.transfer.coverage import FEATURES, coverage
+from cemp.transfer.hull import FACES, hull_depth
+from cemp.transfer.model import SHIPPED, SkyModel, c_fe_error
+from cemp.transfer.outside import Domain
+from cemp.transfer.reconstruct import typical_snr
+from cemp.transfer.windows import readable
+
+#: What readers call a feature, in words.
+WORDS = {"ca_hk": "Ca II H and K", "g_band": "the G band", "c2": "C2",
+         "h_beta_mg_b": "H beta and Mg b", "h_alpha": "H alpha", "ca_triplet": "the Ca II triplet"}
+
+
+@dataclass(frozen=True)
+class Labeller:
+    """A sky model with what is known of its training.
+
+    Parameters
+    ----------
+    model : cemp.transfer.model.SkyModel
+    domain : cemp.transfer.outside.Domain or None
+        None where no ``domain.npz`` lies beside the weights: then labels outside the training
+        region are flagged, and spectra unlike its spectra are not.
+    sha256 : str
+        Hash over the members' weights and the domain.
+    """
+
+    model: SkyModel
+    domain: Domain | None
+    sha256: str
+
+    @property
+    def name(self):
+        """Name of the model in tables: the start of its hash tells which one it is."""
+        return f"sky-{self.sha256[:12]}"
+
+
+@lru_cache(maxsize=2)
+def load_labeller(folder=None):
+    """Load a sky model, once in a process.
+
+    Parameters
+    ----------
+    folder : str or None
+        The weights of the package by default.
+
+    Returns
+    -------
+    Labeller
+
+    Raises
+    ------
+    BadInputError
+        If there is no model, or a damaged one.
+    """
+    folder = Path(folder or SHIPPED)
+    model = SkyModel.load(folder)
+    text = hashlib.sha256()
+    for path in sorted(folder.glob("member-*/macrn.json")):
+        record = json.loads(path.read_text())
+        text.update(f"{record['weights_sha256']} {record.get('ignored', [])}\n".encode())
+    domain = None
+    if (folder / "domain.npz").exists():
+        domain = Domain.load(folder)
+        text.update((folder / "domain.npz").read_bytes())
+        text.update((folder / "domain.json").read_bytes())
+    return Labeller(model, domain, text.hexdigest())
+
+
+def prepare(read, settings):
+    """Read and preprocess one spectrum; what is wrong with it is told, never raised.
+
+    Parameters
+    ----------
+    read : callable
+        Without arguments; returns a `cemp.spectrum.Spectrum`.
+    settings : PredictSettings
+
+    Returns
+    -------
+    vector : cemp.preprocess.pipeline.Vector or None
+        None if the spectrum cannot be labelled.
+    row : dict
+        What the file tells (identifier, position, release, S/N, z ...), or ``kind`` and
+        ``reason``.
+
+    Notes
+    -----
+    `preprocess` copes with a spectrum of one arm: the other arm's continuum is unknown, its pixels
+    stay masked, and so does the join. Where nothing was observed the mask says so.
+    """
+    kind, hint = "unreadable file", ""
+    try:
+        spectrum = read()
+        kind, hint = _expected(spectrum)
+        vector = preprocess(
+            spectrum, PreprocessSettings(min_good_fraction=settings.min_good_fraction)
+        )
+    except NotLowResolutionError as error:
+        return None, {"kind": "medium resolution", "reason": str(error)}
+    except BadInputError as error:
+        return None, {"kind": kind, "reason": f"{error}{hint}"}
+    except MemoryError:
+        raise
+    except Exception as error:  # one odd file in millions must not end the run: it is reported
+        return None, {"kind": "unexpected failure", "reason": repr(error)}
+    return vector, _about(spectrum)
+
+
+def _expected(spectrum):
+    """Class of reasons and remedy, should preprocessing refuse this spectrum."""
+    if spectrum.cls != "STAR":
+        return "not a star", "; if it is one, say so with star=True (--star)"
+    if not np.isfinite(spectrum.z):
+        return "no velocity", "; give velocity_kms (--velocity), 0 if at rest"
+    return "unusable spectrum", ""
+
+
+def _about(spectrum):
+    """Collect what a file tells about its spectrum."""
+    return {
+        "identifier": identifier(spectrum), "obsid": spectrum.obsid, "ra": spectrum.ra,
+        "dec": spectrum.dec, "release": spectrum.release, "subclass": spectrum.subclass,
+        **{f"snr{b}": spectrum.snr.get(b, np.nan) for b in "ugriz"},
+        "z": spectrum.z, "flag_ivar_estimated": spectrum.meta.get("ivar") == "estimated",
+    }  # fmt: skip
+
+
+def label(vectors, about, settings):
+    """Label preprocessed spectra.
+
+    Parameters
+    ----------
+    vectors : list of cemp.preprocess.pipeline.Vector
+    about : list of dict
+        From `prepare`, in the same order, each with ``file``.
+    settings : PredictSettings
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a spectrum, with `cemp.predict.columns.COLUMNS`.
+    """
+    if not vectors:
+        return as_table([])
+    labeller = load_labeller(settings.weights)
+    flux, ivar, good = (
+        np.stack([getattr(v, key) for v in vectors]) for key in ("flux", "ivar", "good")
+    )
+    good = good & readable(labeller.model.ignored)
+    with one_thread():
+        labels, covariance, spread = labeller.model.predict(flux, good)
+    table = pd.DataFrame(about).assign(
+        snr=typical_snr(ivar, good), good_fraction=[v.good_fraction for v in vectors],
+        model=labeller.name,
+    )
+    table = pd.concat([table, _labels(labels, covariance), _gband(flux, ivar, good)], axis=1)
+    flags = judge(table, good, settings)
+    outside = _outside(labeller.domain, flux, ivar, good, labels, covariance, spread)
+    flags["flag_outside"] |= outside["outside"].to_numpy()
+    flags["reason"] = _join(outside["reason"], flags["reason"])
+    return as_table(pd.concat([table, flags], axis=1))
+
+
+@contextmanager
+def one_thread():
+    """Let torch use one thread: sums over more differ in their last digits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _labels(labels, covariance):
+    """Labels, errors, probabilities and classes (n, ...) as columns."""
+    table = pd.DataFrame(labels, columns=list(LABELS))
+    for k, name in enumerate(LABELS):
+        table[f"e_{name}"] = np.sqrt(covariance[:, k, k])
+    fe, c = LABELS.index("fe_h"), LABELS.index("c_h")
+    table["cov_fe_h_c_h"] = covariance[:, fe, c]
+    table["c_fe"] = table["c_h"] - table["fe_h"]
+    table["e_c_fe"] = c_fe_error(covariance)
+    pair = covariance[:, [[fe], [c]], [[fe, c]]]
+    table = table.assign(**probabilities(table["fe_h"], table["c_fe"], pair))
+    classes = classify(table["fe_h"], table["c_fe"], log_luminosity(table["teff"], table["logg"]))
+    return table.join(classes[[name for name in FLAGS if name != "missing"]])
+
+
+def _gband(flux, ivar, good):
+    """Index of the G band and its error; NaN where it was not observed."""
+    width, error = pseudo_equivalent_width(WAVE, flux, ivar, good, CH_BAND)
+    return pd.DataFrame({"gband": width, "e_gband": error})
+
+
+def judge(table, good, settings):
+    """Flag what the spectra themselves lack.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        good_fraction, snrg, snr.
+    good : ndarray of bool, shape (n, n_pix)
+    settings : PredictSettings
+
+    Returns
+    -------
+    pandas.DataFrame
+        flag_outside (too little of the grid for anything seen in training), flag_partial,
+        flag_no_gband, flag_low_snr, and reason.
+    """
+    seen = coverage(good)
+    share = table["good_fraction"].to_numpy(dtype=float)
+    lost = seen[[f"{name}_missing" for name in FEATURES]].to_numpy()
+    snr = table["snrg"].astype(float).fillna(table["snr"])
+    reasons = []
+    for k, row in enumerate(lost):
+        parts = [f"{share[k]:.0%} of the grid"] if share[k] < settings.full_fraction else []
+        parts += [f"without {word}" for word, gone in zip(WORDS.values(), row, strict=True) if gone]
+        reasons.append(", ".join(parts))
+    return pd.DataFrame({
+        "flag_outside": share < settings.trained_fraction,
+        "flag_partial": (share < settings.full_fraction) | lost.any(axis=1),
+        "flag_no_gband": seen["g_band_missing"].to_numpy(),
+        "flag_low_snr": ~(snr >= settings.low_snr).to_numpy(),
+        "reason": reasons,
+    })  # fmt: skip
+
+
+def _outside(domain, flux, ivar, good, labels, covariance, spread):
+    """Judge what the training does not cover: columns outside and reason."""
+    if domain is None:
+        depth, face = hull_depth(labels)
+        reason = [FACES[f] if d < 0 else f"{FACES[f]} (edge)" if d < 1 else ""
+                  for d, f in zip(depth, face, strict=True)]
+        return pd.DataFrame({"outside": ~(depth >= 1), "reason": reason})
+    knows_errors = "error" in domain.limits_
+    knows_spread = any(name.startswith("spread_") for name in domain.curves_)
+    return domain.flags(flux, ivar, good, labels, covariance if knows_errors else None,
+                        spread if knows_errors and knows_spread else None)
+
+
+def _join(first, second):
+    """Join two lists of reasons."""
+    return ["; ".join(part for part in pair if part) for pair in zip(first, second, strict=True)]
