@@ -1,0 +1,1 @@
+"""The surveys' archives: catalogues and spectra fetched politely, checked, and kept."""
