@@ -24,6 +24,7 @@ TIMEOUT     ?= 3600
 BASE_PYTHON ?= python3
 N           ?= 2000
 JOBS        ?= 2
+REAL        ?= ../shared/real
 B           := build/$(PROFILE)
 
 # Sums depend on how many threads share them; a fixed number gives the same results everywhere.
@@ -58,7 +59,10 @@ OUT_03 := $(addprefix $(B)/03/,macrn.pt macrn.json history.csv)
 OUT_04 := $(addprefix $(B)/04/,predictions.parquet metrics.csv)
 OUT_05 := $(addprefix $(B)/05/,candidates.fits candidates.csv search.parquet)
 OUT_06 := $(addprefix $(B)/06/,known_answers.csv solar_lines.csv held_out.csv)
-STAGES := $(OUT_00) $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(OUT_05) $(OUT_06)
+# Real stars lie beside the repository, if at all: without them the committed numbers stay.
+OUT_07 := $(if $(filter demo,$(PROFILE)),$(if $(wildcard $(REAL)/miles/labels.csv),$(addprefix \
+  $(B)/07/,stars.csv fits.csv comparison.csv lamost.csv)))
+STAGES := $(OUT_00) $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(OUT_05) $(OUT_06) $(OUT_07)
 
 IN_00  := $(wildcard cemp/data/grid/*)
 IN_01  := $(SURVEY)
@@ -67,6 +71,7 @@ IN_03  := $(OUT_01) $(OUT_02)
 IN_04  := $(OUT_01) $(OUT_02) $(OUT_03) $(TRUTH)
 IN_05  := $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(TRUTH)
 IN_06  := $(IN_00)
+IN_07  := $(IN_00) $(wildcard cemp/data/sky/* cemp/data/sky/*/*)
 INPUTS := $(patsubst notebooks/%.ipynb,$(B)/inputs/%.json,$(NOTEBOOKS))
 
 run    = $(PYTHON) -m cemp.workflow.run $(1) --profile $(PROFILE) --timeout $(TIMEOUT)
@@ -79,10 +84,14 @@ help: ## this list
 	@echo 'make TARGET [PROFILE=demo|smoke|dr11], now $(PROFILE)'
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-all: stages paper receipt ## environment, all notebooks, paper, receipt
+all: stages no-real paper receipt ## environment, all notebooks, paper, receipt
 
 env: $(ENV) ## the Python environment alone (.venv, unless conda or PYTHON=... has one)
 	@echo "Python: $(PYTHON)"
+
+.PHONY: no-real
+no-real:
+	@$(if $(OUT_07),,echo '07_real_stars [$(PROFILE)] left out: its stars are not in $(REAL) (or REAL=...), or not asked for; the committed numbers stay')
 
 stages: $(STAGES) ## the notebooks alone
 
@@ -130,6 +139,12 @@ $(OUT_05) &: $(B)/inputs/05_candidates.json $(IN_05) | $(ENV)
 $(OUT_06) &: $(B)/inputs/06_synthetic_spectra.json $(IN_06) | $(ENV)
 	@$(call run,06_synthetic_spectra)
 	@$(call finish,$(OUT_06))
+
+ifneq ($(OUT_07),)
+$(OUT_07) &: $(B)/inputs/07_real_stars.json $(IN_07) | $(ENV)
+	@$(call run,07_real_stars) --set real_dir=$(REAL)
+	@$(call finish,$(OUT_07))
+endif
 
 # ---- the paper ----------------------------------------------------------------------------------
 

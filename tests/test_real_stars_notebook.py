@@ -20,7 +20,7 @@ from cemp.paths import ROOT
 from cemp.synthesis.emulator import load_emulator
 from cemp.synthesis.resolution import broaden, sample
 
-NOTEBOOK = ROOT / "notebooks" / "real_stars" / "07_real_stars.ipynb"
+NOTEBOOK = ROOT / "notebooks" / "07_real_stars.ipynb"
 #: Name, Teff, log g, [Fe/H]; the first three are of the development half.
 STARS = (("HD140283", 5700, 3.6, -2.4), ("BD+233130", 5050, 2.4, -2.5),
          ("HD094028", 5950, 4.2, -1.5), ("HD122563", 4600, 1.2, -2.6))  # fmt: skip

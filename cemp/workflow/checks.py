@@ -17,7 +17,7 @@ import papermill
 from cemp.atomic import atomic_path
 from cemp.errors import BadInputError
 from cemp.paths import ROOT, Paths
-from cemp.workflow.profile import parameters
+from cemp.workflow.profile import parameters, skips
 
 #: What nbval compares, by notebook and cell id.
 REFERENCE = ROOT / "tests" / "reference" / "smoke_checks.json"
@@ -109,6 +109,8 @@ def prepare_all(paths, reference=REFERENCE):
         shutil.rmtree(paths.build / folder, ignore_errors=True)
     counts = {}
     for source in sorted((paths.root / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        if skips(source.stem, paths):
+            continue
         values = parameters(source.stem, paths=paths)
         target = paths.build / "nbval" / source.name
         counts[source.stem] = prepare(source, target, values, expected.get(source.stem, {}))

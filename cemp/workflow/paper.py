@@ -13,6 +13,7 @@ from importlib.resources import files
 
 from cemp.errors import BadInputError
 from cemp.paths import Paths
+from cemp.workflow.publish import OPTIONAL
 
 
 def gather(paths):
@@ -41,10 +42,21 @@ def gather(paths):
         for source in paths.published(kind).glob(pattern):
             if source.parent != folder / kind:
                 shutil.copy2(source, folder / kind)
+    for name in OPTIONAL:
+        _keep(name[:2], folder, paths)
     values = sorted(path.stem for path in (folder / "values").glob("[0-9]*.tex"))
     text = "".join(f"\\input{{values/{name}}}\n" for name in values)
     (folder / "values" / "all.tex").write_text("% every stage's results\n" + text)
     return folder
+
+
+def _keep(number, folder, paths):
+    """Let a stage's committed results stand where this run has none."""
+    for kind, source, ending in (("figures", "figures", "pdf"), ("values", "paper/values", "tex"),
+                                 ("tables", "paper/tables", "tex")):
+        for file in (paths.root / source).glob(f"{number}_*.{ending}"):
+            if not (folder / kind / file.name).is_file():
+                shutil.copy2(file, folder / kind)
 
 
 def tex_environment(paths):

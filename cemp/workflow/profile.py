@@ -70,6 +70,24 @@ def read_profile(paths):
     return {name: section or {} for name, section in sections.items()}
 
 
+def skips(name, paths):
+    """Tell whether a profile leaves a notebook out, and why.
+
+    Parameters
+    ----------
+    name : str
+        Notebook stem.
+    paths : cemp.paths.Paths
+        The profile.
+
+    Returns
+    -------
+    str
+        What the section's ``skip`` says; empty if the notebook runs.
+    """
+    return str(read_profile(paths).get(name, {}).get("skip", ""))
+
+
 def declared_parameters(path):
     """Read what a notebook's ``parameters`` cell declares.
 
@@ -129,6 +147,7 @@ def parameters(name, profile="demo", overrides=None, paths=None):
     path = notebook_path(name, paths.root)
     values = {**read_profile(paths).get(path.stem, {}), "profile": paths.profile}
     values.update(overrides or {})
+    values.pop("skip", None)
     known = declared_parameters(path)
     unknown = sorted(set(values) - set(known))
     if unknown:
