@@ -1,7 +1,5 @@
 """APOGEE labels from an allStar or allStarLite table (DR16, DR17)."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from astropy.io import fits
@@ -14,6 +12,7 @@ from cemp.catalogues.common import (
     label_table,
     need_columns,
 )
+from cemp.catalogues.sanity import check_file, check_labels, check_positions
 from cemp.errors import BadInputError
 
 #: ASPCAPFLAG bit 23, STAR_BAD: some parameter of the star must not be used.
@@ -33,9 +32,7 @@ OPTIONAL = ("SNR", "GAIAEDR3_SOURCE_ID", "GAIAEDR3_PMRA", "GAIAEDR3_PMDEC")
 
 def _load(path):
     """Read the wanted columns of the first table."""
-    path = Path(path)
-    if not path.is_file() or path.stat().st_size == 0:
-        raise BadInputError(f"{path} is missing or empty: set apogee_catalogue in the profile")
+    path = check_file(path, "apogee_catalogue")
     try:
         with fits.open(path) as hdus:
             data = hdus[1].data
@@ -106,6 +103,7 @@ def read_apogee(path):
     identifiers change between Gaia releases.
     """
     raw = _load(path)
+    check_positions(blank_missing(raw["RA"]), blank_missing(raw["DEC"]), path)
     dropped, noted = {}, {}
     frame = _select(raw, dropped)
     fe_h, c_fe = blank_missing(frame["FE_H"]), blank_missing(frame["C_FE"])
@@ -122,6 +120,7 @@ def read_apogee(path):
         "e_c_h": np.where(flagged, np.nan, np.hypot(blank_missing(frame["C_FE_ERR"]), e_fe_h)),
         "c_h_limit": False, "source": "apogee", "reference": "APOGEE",
     })  # fmt: skip
+    check_labels(columns, path)
     return label_table(columns, path, len(raw), dropped, noted)
 
 

@@ -1,13 +1,14 @@
 """The LAMOST LRS stellar catalogue, FITS(.gz) or csv, whole or in chunks."""
 
 import gzip
-from pathlib import Path
+import zlib
 
 import numpy as np
 import pandas as pd
 from astropy.io import fits
 
 from cemp.catalogues.common import bad_position, blank_missing, drop_rows, gaia_ids, need_columns
+from cemp.catalogues.sanity import check_file, check_positions
 from cemp.errors import BadInputError
 
 #: Column of the survey -> column here. DR10 documents the left names; sets differ by release.
@@ -59,6 +60,12 @@ def _fits_chunks(path, rows):
 def _is_gzip(path):
     with open(path, "rb") as stream:
         return stream.read(2) == b"\x1f\x8b"
+
+
+def _is_fits(path):
+    """Tell by its first bytes: names lie."""
+    with gzip.open(path) if _is_gzip(path) else open(path, "rb") as stream:
+        return stream.read(9) == b"SIMPLE  ="
 
 
 def _csv_chunks(path, rows):
@@ -135,18 +142,17 @@ def iter_lamost(path, rows=500_000):
     BadInputError
         If the file is missing, cut short, or another table.
     """
-    path = Path(path)
-    if not path.is_file() or path.stat().st_size == 0:
-        raise BadInputError(f"{path} is missing or empty: set lamost_catalogue in the profile")
-    is_csv = path.name.lower().removesuffix(".gz").endswith((".csv", ".txt"))
+    path = check_file(path, "lamost_catalogue")
     try:
-        for raw in (_csv_chunks if is_csv else _fits_chunks)(path, rows):
+        for raw in (_fits_chunks if _is_fits(path) else _csv_chunks)(path, rows):
             dropped, noted = {}, {}
             n_read = len(raw.get("obsid", ()))
-            frame = _clean(_columns(raw, path), dropped, noted)
+            frame = _columns(raw, path)
+            check_positions(frame["ra"], frame["dec"], path)
+            frame = _clean(frame, dropped, noted)
             frame.attrs = {"n_read": n_read, "dropped": dropped, "noted": noted}
             yield frame
-    except (OSError, EOFError, IndexError, ValueError, KeyError) as error:
+    except (OSError, EOFError, IndexError, ValueError, KeyError, zlib.error) as error:
         raise BadInputError(f"{path} cannot be read ({error}): fetch the file again") from error
 
 

@@ -1,7 +1,5 @@
 """SAGA: literature abundances of metal-poor stars, several rows a star, one a paper."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
@@ -14,6 +12,7 @@ from cemp.catalogues.common import (
     parse_angles,
     parse_numbers,
 )
+from cemp.catalogues.sanity import check_file, check_labels, check_positions
 from cemp.catalogues.solar import to_asplund
 from cemp.constants import SOLAR_A
 from cemp.errors import BadInputError
@@ -54,9 +53,7 @@ IRON = ("[fe/h]", "fe_h", "feh", "[fe_i/h]", "[fe_ii/h]")
 
 def _read_text(path):
     """Read every cell as text; tabs if the header has any, else bars or commas."""
-    path = Path(path)
-    if not path.is_file() or path.stat().st_size == 0:
-        raise BadInputError(f"{path} is missing or empty: set saga_table in the profile")
+    path = check_file(path, "saga_table")
     with open(path, encoding="utf-8-sig", errors="replace") as stream:
         lines = (line for line in stream if not line.startswith("#"))
         head = next(lines, "")
@@ -208,6 +205,7 @@ def read_saga(path):
     dropped, noted = {}, {}
     table = drop_rows(raw, raw.duplicated(), "row repeated", dropped)
     columns = _position(table)
+    check_positions(columns["ra"], columns["dec"], path)
     fe_h = _iron(table)
     c_h, e_c_h, limit, absolute = _carbon(table, fe_h)
     columns["fe_h"], converted, known = to_asplund(fe_h, c_h, _pick(table, "scale"))
@@ -217,6 +215,7 @@ def read_saga(path):
         columns[name] = _number(table, name)
     columns["source"], columns["reference"] = "saga", _pick(table, "reference")
     noted["solar scale not given or unknown"] = int((~known).sum())
+    check_labels(columns, path)
     bad = bad_position(columns["ra"], columns["dec"])
     columns = drop_rows(columns, bad, "no position", dropped)
     columns = drop_rows(columns, columns["fe_h"].isna(), "no [Fe/H], or a limit", dropped)

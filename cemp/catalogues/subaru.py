@@ -16,6 +16,7 @@ from cemp.catalogues.common import (
     need_columns,
     parse_numbers,
 )
+from cemp.catalogues.sanity import check_labels, check_positions
 from cemp.constants import SOLAR_A
 from cemp.errors import BadInputError
 
@@ -197,6 +198,8 @@ def read_subaru(folder):
     columns = drop_rows(columns, columns["star"].duplicated(), "star repeated", dropped)
     columns = _add_carbon(columns, _carbon(tables, folder))
     columns = columns.merge(_positions(where), on="star", how="left", validate="m:1")
+    check_labels(columns, folder)
+    check_positions(columns["ra"], columns["dec"], folder)
     bad = bad_position(columns["ra"], columns["dec"])
     columns = drop_rows(columns, bad, "no position", dropped)
     columns = drop_rows(columns, columns["fe_h"].isna(), "no [Fe/H], or a limit", dropped)
