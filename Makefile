@@ -24,6 +24,7 @@ TIMEOUT     ?= 3600
 BASE_PYTHON ?= python3
 N           ?= 2000
 JOBS        ?= 2
+FETCH       ?= labelled
 REAL        ?= ../shared/real
 B           := build/$(PROFILE)
 
@@ -77,7 +78,7 @@ INPUTS := $(patsubst notebooks/%.ipynb,$(B)/inputs/%.json,$(NOTEBOOKS))
 run    = $(PYTHON) -m cemp.workflow.run $(1) --profile $(PROFILE) --timeout $(TIMEOUT)
 finish = ls $(1) > /dev/null && touch $(1)
 
-.PHONY: help all env stages paper receipt test unit figures verify bench doctor notebooks \
+.PHONY: help all env stages paper receipt test unit figures verify data plan bench doctor notebooks \
         smoke-checks reference lint tex clean distclean grid grid-collect grid-check sky
 
 help: ## this list
@@ -188,6 +189,12 @@ lint: $(ENV) ## style of the code
 
 verify: stages ## headline numbers and committed notebooks against this run
 	@$(PYTHON) -m cemp.workflow.verify --profile $(PROFILE)
+
+data: $(ENV) ## fetch what the profile needs (FETCH=labelled|all|none spectra; token in CEMP_LAMOST_TOKEN)
+	@$(PYTHON) -m cemp.workflow.data --profile $(PROFILE) --spectra $(FETCH)
+
+plan: $(ENV) ## what would be fetched and run: rows, disk, memory, time
+	@$(PYTHON) -m cemp.workflow.plan --profile $(PROFILE) --spectra $(FETCH)
 
 bench: stages ## speed of the parts, as a table
 	@$(PYTHON) -m cemp.workflow.bench --profile $(PROFILE)
