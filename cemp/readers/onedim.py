@@ -76,6 +76,8 @@ def from_arrays(wave, flux, ivar=None, velocity_kms=0.0, medium="vacuum", *, err
     if not np.isfinite(velocity_kms):
         raise BadInputError(f"{source}: velocity {velocity_kms}; give km/s, 0 if at rest")
     unit = getattr(wave, "unit", None) or unit
+    if "mag" in str(getattr(flux, "unit", "")):
+        raise BadInputError(f"{source}: the flux is in magnitudes; give a linear flux density")
     errors = _ivar(ivar, error, getattr(flux, "unit", None), source)
     wave, flux = _vector(wave, "wavelength", source), _vector(flux, "flux", source)
     good = np.ones(flux.shape, bool) if good is None else np.asarray(good).astype(bool)
@@ -197,7 +199,7 @@ def _pixels(flux, ivar, good, source):
     flux = np.where(np.isfinite(flux), flux, 0.0)
     if ivar is None:
         good &= flux != 0
-        ivar = estimate_sigma(flux, good) ** -2.0
+        ivar = np.where(good, estimate_sigma(flux, good), np.inf) ** -2.0
     good &= np.isfinite(ivar) & (ivar > 0)
     if not good.any():
         raise BadInputError(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cemp.errors import BadInputError
+from cemp.readers.axis import parse_unit
 
 MEDIA = ("air", "vacuum")
 
@@ -49,3 +50,5 @@ class ReadOptions:
             raise BadInputError(f"velocity_kms {self.velocity_kms}: give a number in km/s")
         if self.resolution is not None and not self.resolution > 0:
             raise BadInputError(f"resolution {self.resolution}: give lambda / FWHM, as 2000")
+        if self.unit is not None:
+            parse_unit(self.unit)
