@@ -11,7 +11,7 @@ from cemp.constants import N_PIX, WAVE
 from cemp.errors import BadInputError
 from cemp.models import describe
 from cemp.models.checkpoint import fingerprint
-from cemp.models.data import Augment, Sample, added_noise, augment
+from cemp.models.data import Augment, Sample, added_noise, augment, ripples
 from cemp.models.loss import bin_weights, learning_rate, masked_mse
 from cemp.models.macrn import MacrnConfig
 from cemp.models.predict import predict
@@ -217,3 +217,27 @@ def test_attention_is_averaged_by_group(samples):
     rich = train.labels[:, 2] > -1
     np.testing.assert_allclose(groups["weight"][0], weights[rich].mean(axis=0), rtol=1e-6)
     assert groups["kernel"].tolist() == [3] * 4 + [5] * 4
+
+
+# ---- smooth errors of the continuum --------------------------------------------------------------
+
+def test_ripples_have_the_stated_rms_and_length():
+    settings = Augment(ripple=0.02, ripple_lengths=(50.0, 50.001))
+    field = ripples(400, np.random.default_rng(1), settings) - 1
+    # nodes of unit variance joined by lines: mean square 2/3; rms drawn evenly up to 0.02
+    assert np.sqrt((field**2).mean()) == pytest.approx(0.02 * np.sqrt(2 / 3 / 3), rel=0.05)
+    assert abs(field.mean()) < 2e-4
+    for apart, kept in ((1, 1.0), (200, 0.0)):
+        product = (field[:, apart:] * field[:, :-apart]).mean() / (field**2).mean()
+        assert product == pytest.approx(kept, abs=0.03)
+
+
+def test_no_ripples_leave_the_random_numbers_alone():
+    flux = np.ones((3, N_PIX), np.float32)
+    good, ivar = np.ones_like(flux, bool), 1e4 * flux
+    one, two = np.random.default_rng(5), np.random.default_rng(5)
+    plain, _ = augment(flux, ivar, good, one, Augment())
+    rippled, _ = augment(flux, ivar, good, two, Augment(ripple=1e-6))
+    assert one.bit_generator.state != two.bit_generator.state
+    again, _ = augment(flux, ivar, good, np.random.default_rng(5), Augment(ripple=0.0))
+    assert np.array_equal(plain, again) and not np.array_equal(plain, rippled)
