@@ -1,8 +1,8 @@
 """Put a trained sky model into the package, and write its card.
 
-``python -m cemp.transfer.ship --folder build/sky`` copies the members, their domain and the account of
-their training set to ``cemp/data/sky``; ``--card`` writes ``MODEL_CARD.md`` there from these files
-and from what notebook 07 measured, so that no number of it is typed by hand.
+``python -m cemp.transfer.ship --folder build/sky`` copies the members, their domain and the account
+of their training set to ``cemp/data/sky``; ``--card`` writes ``MODEL_CARD.md`` there from these
+files and from what notebook 07 measured, so that no result in it is typed by hand.
 """
 
 import argparse
@@ -23,42 +23,9 @@ UNITS = {"teff": "K", "logg": "dex", "fe_h": "dex", "c_h": "dex"}
 NAMES = {"teff": "Teff", "logg": "log g", "fe_h": "[Fe/H]", "c_h": "[C/H]"}
 MACROS = {"teff": "Teff", "logg": "Logg", "fe_h": "Feh"}
 SAMPLES = {"All": "4000-7000 K", "Poor": "[Fe/H] < -1"}
+#: The card's text, with fields for what the records say.
+TEMPLATE = SHIPPED.parent / "sky_card.md"
 
-HEAD = """# The sky model: MACRN for real low-resolution spectra
-
-{members} networks (MACRN of the paper, {parameters:,} weights each, with a covariance of the labels), averaged.
-Input: normalised rest-frame flux on 3800-8800 Angstrom (1 Angstrom, vacuum) and the mask of good pixels, as
-`cemp.preprocess` makes them. Output: Teff, log g, [Fe/H], [C/H] and their covariance.
-
-    from cemp.transfer.model import SkyModel
-    labels, covariance, spread = SkyModel.load().predict(flux, good)
-
-## Training
-
-{n_train:,} synthetic spectra, {epochs} epochs, seeds {seeds}; emulator of the grid with sha256 `{grid}...`.
-Made by `make sky SPECTRA={spectra} MEMBERS={members} EPOCHS={epochs}`, then
-`python -m cemp.transfer.calibrate --folder build/sky` and `python -m cemp.transfer.ship --folder build/sky`. `trainset.json`
-holds every setting of the randomisation. **No real spectrum trained anything**; the range of line strengths and the smooth errors of the
-continuum were chosen with an eye on the development half of the MILES stars, the test half was opened once, after these weights were frozen.
-
-## Valid range
-
-Teff 3900-7100 K, log g 0.2-5.0, [Fe/H] -4 to +0.5, [C/Fe] -0.8 to +3.5 with [C/H] < 0.3; R = 1400-2300 (or a constant 2.1-3.3 Angstrom);
-S/N above 8 a pixel. `domain.npz` and `domain.json` flag spectra beyond (`cemp.transfer.outside`). Missing pixels are carried as a mask.
-
-## Measured
-"""
-
-TAIL = """
-## Known failures
-
-- Errors of the labels are those of synthetic spectra as randomised, not those of the sky: biases as in the tables come on top.
-- **No real spectrum of a carbon-enhanced metal-poor star was among the tests.** The zero point of [C/H] rests on a handful of ordinary stars.
-- 1D LTE throughout: Balmer cores, Ca II cores and Na D are randomised, not modelled. Teff and [C/H] errors go together.
-- The synthetic lines are too strong in saturated lines of the Sun by some 15%; their strength was drawn from a range for it.
-- Hot stars (B and early A), white dwarfs, composite spectra and galaxies of low S/N may escape the flag and then look like warm metal-poor stars.
-- Carbon that cannot be seen (warm stars, low S/N) is answered by the training's own distribution, with a wide error.
-"""
 
 
 def ship(folder, out=SHIPPED):
@@ -128,12 +95,12 @@ def card(folder=SHIPPED, measured=MEASURED):
     about = Path(folder) / "trainset.json"
     grid = json.loads(about.read_text())["grid"] if about.is_file() else "unknown"
     n_train, first = records[0]["n_spectra"], records[0]["settings"]
-    head = HEAD.format(
+    values = json.loads(Path(measured).read_text()) if Path(measured).is_file() else {}
+    return TEMPLATE.read_text().format(
         members=len(records), parameters=records[0]["n_parameters"], n_train=n_train,
         epochs=first["epochs"], seeds=", ".join(str(r["settings"]["seed"]) for r in records),
-        grid=grid[:12], spectra=n_train + 1000)  # fmt: skip
-    values = json.loads(Path(measured).read_text()) if Path(measured).is_file() else {}
-    return head + _synthetic(records) + _real(values) + TAIL
+        grid=grid[:12], spectra=n_train + 1000, tables=_synthetic(records) + _real(values),
+    )  # fmt: skip
 
 
 def _synthetic(records):
