@@ -301,6 +301,12 @@ def test_sdss_v_names_and_galaxies(tmp_path):
     assert (taken.cls, taken.z * C_KMS) == ("STAR", pytest.approx(20))
 
 
+def test_a_plain_table_with_sdss_columns_is_plain(tmp_path):
+    path = tmp_path / "t.fits"
+    path.write_bytes(columns_bytes({"flux": LOG_FLUX, "loglam": LOGLAM, "ivar": LOG_IVAR}))
+    assert read_any(path, REST).meta["layout"] == "table"
+
+
 def test_sdss_without_its_redshift_table(tmp_path):
     (tmp_path / "s.fits").write_bytes(sdss_bytes(changes={"Z": None}))
     with pytest.raises(BadInputError, match="s.fits: no table of class and redshift.*fetch"):
@@ -500,6 +506,26 @@ def test_lamost_with_damage_is_told_as_lamost(tmp_path):
         read_any(tmp_path / "l.fits.gz")
 
 
+@pytest.mark.parametrize("form", ["csv", "ecsv_nm", "table", "image", "loglam", "sdss", "lamost"])
+def test_damage_anywhere_is_one_line_or_does_no_harm(tmp_path, form):
+    whole = (FORMS | LOG_FORMS | {"sdss": sdss_bytes(), "lamost": table_bytes(star())})[form]
+    random = np.random.default_rng(len(form))
+    path = tmp_path / "f"
+    for _ in range(12):
+        content = bytearray(whole)
+        for i in random.integers(0, 9000, 3):
+            content[i] = random.integers(256)
+        path.write_bytes(bytes(content[: random.integers(1, len(whole))])
+                         if random.random() < 0.2 else bytes(content))  # fmt: skip
+        try:
+            spectrum = read_any(path, AIR)
+        except BadInputError as error:
+            assert str(path) in str(error) and "\n" not in str(error)
+        else:
+            assert np.isfinite(spectrum.flux).all() and (np.diff(spectrum.wave) > 0).all()
+            assert (spectrum.ivar[~spectrum.good] == 0).all()
+
+
 def test_velocity_and_class_by_the_caller(tmp_path):
     (tmp_path / "l.fits").write_bytes(table_bytes(star(cls="UNKNOWN"), Z=-9999.0))
     assert np.isnan(read_any(tmp_path / "l.fits").z)
@@ -529,6 +555,7 @@ def test_bad_options(bad):
     ({"velocity_kms": np.nan}, "velocity"),
     ({"unit": "m"}, "it looks like Angstrom"),
     ({"wave": STEP * u.nm}, "it looks like Angstrom"),
+    ({"wave": (STEP * u.AA).to(u.THz, u.spectral()), "medium": "air"}, "same in air"),
     ({"wave": STEP[:1], "flux": FLUX[:1]}, "give one spectrum"),
 ])  # fmt: skip
 def test_bad_arrays(change, message):

@@ -54,6 +54,23 @@ def parse_unit(text):
     return unit
 
 
+def is_length(unit):
+    """Tell a wavelength's unit from that of a frequency, wavenumber or energy.
+
+    Parameters
+    ----------
+    unit : str, astropy.units.Unit or None
+        Angstrom if None.
+
+    Returns
+    -------
+    bool
+        True for `LOGLAM`, too.
+    """
+    unit = parse_unit(unit or "Angstrom")
+    return unit == LOGLAM or unit.physical_type == "length"
+
+
 def angstrom(values, unit=None):
     """Convert wavelengths to Angstrom.
 
@@ -120,7 +137,10 @@ def vacuum(values, unit, medium, flux, source):
     except BadInputError as error:
         raise BadInputError(f"{source}: {error}") from error
     _check_coverage(wave, values, unit, source)
-    wave = air_to_vacuum(wave) if medium == "air" else wave
+    if medium == "air":
+        if not is_length(unit):
+            raise BadInputError(f"{source}: {unit} is the same in air; say medium='vacuum'")
+        wave = air_to_vacuum(wave)
     falling = wave[0] > wave[-1]
     return (wave[::-1] if falling else wave), bool(falling)
 

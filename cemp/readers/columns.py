@@ -194,9 +194,9 @@ def header_medium(header):
         word = str(header.get(key, "")).strip().lower()
         if word.startswith(("air", "vac")):
             return "air" if word.startswith("air") else "vacuum"
-    if "VACUUM" in header:
-        return "vacuum" if str(header["VACUUM"]).strip().lower() in ("t", "true", "1", "1.0") \
-            else "air"  # fmt: skip
+    flag = str(header.get("VACUUM", "")).strip().lower()
+    if flag in ("t", "true", "1", "f", "false", "0"):
+        return "vacuum" if flag in ("t", "true", "1") else "air"
     if str(header.get("CTYPE1", "")).upper().startswith("AWAV"):
         return "air"
     ucds = [str(header[key]).replace(" ", "") for key in header if str(key).startswith("TUCD")]

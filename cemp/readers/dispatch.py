@@ -5,9 +5,11 @@ import zlib
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from cemp.constants import C_KMS
 from cemp.errors import BadInputError
-from cemp.fitsfile import open_fits, read_bytes
+from cemp.fitsfile import AGAIN, open_fits, read_bytes
 from cemp.lamost import read_spectrum
 from cemp.readers.options import ReadOptions
 from cemp.readers.plain import finish, fits_raw
@@ -51,31 +53,38 @@ def read_any(path, options=None):
     with a spectrum that does not cover its whole grid is told in `cemp.readers`.
     """
     options = options or ReadOptions()
+    try:
+        spectrum = _read(path, options)
+    except (BadInputError, MemoryError):
+        raise
+    except Exception as error:  # a few damaged bytes make astropy and pandas raise anything
+        reason = " ".join(repr(error).split())[:200]
+        raise BadInputError(
+            f"{path}: not the layout of a spectrum ({reason}); fetch the file again, or use "
+            "from_arrays"
+        ) from error
+    if not (np.isfinite(spectrum.wave).all() and np.all(np.diff(spectrum.wave) > 0)):
+        raise BadInputError(f"{path}: the wavelengths do not rise; {AGAIN}")
+    return declared(spectrum, options)
+
+
+def _read(path, options):
+    """Tell what the file is and hand it to its reader."""
     head = first_bytes(path)
     if head[:9] == b"SIMPLE  =":
         if any(key in head for key in LAMOST_KEYS):
-            return declared(read_spectrum(path), options)
+            return read_spectrum(path)
         hdus = open_fits(path)
         if is_sdss(hdus):
-            return declared(read_sdss(hdus, path), options)
+            return read_sdss(hdus, path)
         if any(hdu.name.startswith("COADD") for hdu in hdus):  # LAMOST without its keywords, MRS
-            return declared(read_spectrum(path), options)
-        return declared(finish(_guarded(hdus, path, options), options, str(path)), options)
+            return read_spectrum(path)
+        return finish(fits_raw(hdus, path, options.columns), options, str(path))
     data = read_bytes(path)
     for mark, what in FOREIGN.items():
         if data.startswith(mark):
             raise BadInputError(f"{path}: {what}; FITS, csv and ecsv are read")
-    return declared(finish(read_text(data, path, options.columns), options, str(path)), options)
-
-
-def _guarded(hdus, path, options):
-    """Read a plain FITS file; what astropy stumbles over becomes one line."""
-    try:
-        return fits_raw(hdus, path, options.columns)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OSError) as error:
-        raise BadInputError(
-            f"{path}: not the layout of a plain spectrum ({error!r}); use from_arrays"
-        ) from error
+    return finish(read_text(data, path, options.columns), options, str(path))
 
 
 def first_bytes(path, size=60_000):

@@ -180,7 +180,7 @@ def _ivar(ivar, error, flux_unit, source):
     power, values = (-2, ivar) if error is None else (1, error)
     if values is None:
         return None
-    if flux_unit is not None and hasattr(values, "unit"):
+    if flux_unit is not None and getattr(values, "unit", None) is not None:
         try:
             values = values.to(flux_unit**power)
         except ValueError as problem:

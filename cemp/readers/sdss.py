@@ -26,9 +26,12 @@ def is_sdss(hdus):
     Returns
     -------
     bool
-        True if its first extension is a table with flux, loglam and ivar.
+        True if its first extension is a table with flux, loglam and ivar, and either and_mask or
+        a further table of class and redshift; else it is a plain table.
     """
-    return len(hdus) > 1 and NEEDED <= _names(hdus[1])
+    if len(hdus) < 2 or not NEEDED <= _names(hdus[1]):
+        return False
+    return "and_mask" in _names(hdus[1]) or any({"z", "class"} <= _names(hdu) for hdu in hdus[2:])
 
 
 def read_sdss(hdus, path):
@@ -60,7 +63,7 @@ def read_sdss(hdus, path):
     """
     try:
         return _spectrum(hdus, path)
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OSError) as error:
         raise BadInputError(
             f"{path}: not the layout of an SDSS spectrum ({error!r}); {AGAIN}"
         ) from error
