@@ -28,8 +28,9 @@ def apogee():
 
 def saga_rows(n=40):
     return pd.DataFrame({
-        "Object": [f"S{k}" for k in range(n)], "RAdeg": np.linspace(5.12345, 350.54321, n).round(5),
-        "DECdeg": np.linspace(-60.12345, 60.54321, n).round(5), "Teff": 4800, "logg": 1.5, "[Fe/H]": -2.5,
+        "Object": [f"S{k}" for k in range(n)], "Teff": 4800, "logg": 1.5, "[Fe/H]": -2.5,
+        "RAdeg": np.linspace(5.12345, 350.54321, n).round(5),
+        "DECdeg": np.linspace(-60.12345, 60.54321, n).round(5),
         "[C/Fe]": 0.3, "Reference": "P1", "solar_scale": "Asplund 2009",
     })  # fmt: skip
 

@@ -8,7 +8,7 @@ import pandas as pd
 from astropy.io import fits
 
 from cemp.catalogues.common import bad_position, blank_missing, drop_rows, gaia_ids, need_columns
-from cemp.catalogues.sanity import check_file, check_positions
+from cemp.catalogues.sanity import check_file, check_positions, is_fits, is_gzip
 from cemp.errors import BadInputError
 
 #: Column of the survey -> column here. DR10 documents the left names; sets differ by release.
@@ -45,7 +45,7 @@ def _fits_chunks(path, rows):
         raise BadInputError(f"{path}: cannot make sense of its columns; fetch the file again")
     names = [n for n in dtype.names if n.lower() in WANTED]
     left = header["NAXIS2"]
-    gzipped = _is_gzip(path)
+    gzipped = is_gzip(path)
     with gzip.open(path) if gzipped else open(path, "rb") as stream:
         stream.seek(start)
         while left > 0:
@@ -57,20 +57,9 @@ def _fits_chunks(path, rows):
             yield {n.lower(): data[n].astype(data[n].dtype.newbyteorder("=")) for n in names}
 
 
-def _is_gzip(path):
-    with open(path, "rb") as stream:
-        return stream.read(2) == b"\x1f\x8b"
-
-
-def _is_fits(path):
-    """Tell by its first bytes: names lie."""
-    with gzip.open(path) if _is_gzip(path) else open(path, "rb") as stream:
-        return stream.read(9) == b"SIMPLE  ="
-
-
 def _csv_chunks(path, rows):
     """Yield column dictionaries of a csv, separated by a bar or a comma, with or without BOM."""
-    opener = gzip.open if _is_gzip(path) else open
+    opener = gzip.open if is_gzip(path) else open
     with opener(path, "rt", encoding="utf-8-sig", errors="replace") as stream:
         head = stream.readline()
     separator = "|" if head.count("|") > head.count(",") else ","
@@ -81,7 +70,7 @@ def _csv_chunks(path, rows):
         path, sep=separator, encoding="utf-8-sig", chunksize=rows, dtype=as_text,
         usecols=lambda n: n.strip().lower() in WANTED, skipinitialspace=True,
         keep_default_na=False, na_values=["", "null", "NULL", "nan"],
-        compression="gzip" if _is_gzip(path) else None,
+        compression="gzip" if is_gzip(path) else None,
     )  # fmt: skip
     for chunk in reader:
         yield {n.strip().lower(): chunk[n].to_numpy() for n in chunk}
@@ -144,7 +133,7 @@ def iter_lamost(path, rows=500_000):
     """
     path = check_file(path, "lamost_catalogue")
     try:
-        for raw in (_fits_chunks if _is_fits(path) else _csv_chunks)(path, rows):
+        for raw in (_fits_chunks if is_fits(path) else _csv_chunks)(path, rows):
             dropped, noted = {}, {}
             n_read = len(raw.get("obsid", ()))
             frame = _columns(raw, path)

@@ -1,5 +1,6 @@
 """Is this file what it should be? Checks that every reader makes before it believes a number."""
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,36 @@ def check_file(path, parameter):
             "fetch the file again"
         )
     return path
+
+
+def is_gzip(path):
+    """Tell by its first bytes whether a file is compressed by gzip: names lie.
+
+    Parameters
+    ----------
+    path : path_like
+
+    Returns
+    -------
+    bool
+    """
+    with open(path, "rb") as stream:
+        return stream.read(2) == b"\x1f\x8b"
+
+
+def is_fits(path):
+    """Tell by its first bytes whether a file is FITS, compressed or not.
+
+    Parameters
+    ----------
+    path : path_like
+
+    Returns
+    -------
+    bool
+    """
+    with gzip.open(path) if is_gzip(path) else open(path, "rb") as stream:
+        return stream.read(9) == b"SIMPLE  ="
 
 
 def check_positions(ra, dec, path):

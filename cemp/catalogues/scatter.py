@@ -28,14 +28,18 @@ def entry_pairs(star):
     >>> [rows.tolist() for rows in entry_pairs(["a", "b", "a", "a"])]
     [[0, 0, 2], [2, 3, 3]]
     """
-    groups = pd.Series(np.arange(len(star))).groupby(np.asarray(star, dtype=object), sort=False)
-    firsts, seconds = [np.zeros(0, int)], [np.zeros(0, int)]
-    for _, rows in groups:
-        if len(rows) > 1:
-            a, b = np.triu_indices(len(rows), k=1)
-            firsts.append(rows.to_numpy()[a])
-            seconds.append(rows.to_numpy()[b])
-    return np.concatenate(firsts), np.concatenate(seconds)
+    codes = pd.factorize(np.asarray(star, dtype=object))[0]
+    order = np.argsort(codes, kind="stable")  # a star's entries stand together, in their order
+    codes, firsts, seconds = codes[order], [], []
+    for step in range(1, int(np.bincount(codes).max(initial=0))):
+        same = np.flatnonzero(codes[step:] == codes[:-step])
+        firsts.append(order[same])
+        seconds.append(order[same + step])
+    if not firsts:
+        return np.zeros(0, int), np.zeros(0, int)
+    i, j = np.concatenate(firsts), np.concatenate(seconds)
+    sort = np.lexsort((j, i))
+    return i[sort], j[sort]
 
 
 def detections(entries):
