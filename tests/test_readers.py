@@ -151,6 +151,19 @@ def test_estimated_noise_of_real_spectra_against_the_surveys_own():
     assert len(ratios) >= 5 and 0.7 < np.median(ratios) < 1.5
 
 
+@real
+def test_a_real_spectrum_written_as_plain_text_gives_the_same_vector(tmp_path):
+    original = read_any(REAL / "lamost/dr10/3712166.fits")
+    path = tmp_path / "copy.csv"
+    path.write_bytes(csv_bytes(["wavelength_vac", "flux", "ivar"], original.wave, original.flux,
+                               original.ivar))  # fmt: skip
+    copy = read_any(path, ReadOptions(velocity_kms=original.z * C_KMS))
+    np.testing.assert_array_equal(copy.good, original.good)
+    one, two = preprocess(original), preprocess(copy)
+    np.testing.assert_allclose(two.flux, one.flux, atol=1e-6)
+    np.testing.assert_array_equal(two.good, one.good)
+
+
 # ---- one spectrum in every form -----------------------------------------------------------------
 
 FLUX, SIGMA, IVAR = made()

@@ -26,8 +26,9 @@ class ReadOptions:
         Of the wavelengths in plain 1-D files, as astropy.units spells it ("nm", "um",
         "Angstrom"), or "loglam" for log10 of Angstrom.
     resolution : float or None
-        Resolving power R = lambda / FWHM of plain 1-D files. Above LAMOST's 1800 they are smoothed
-        to it, as the network has seen nothing sharper; pixels finer than LAMOST's need it.
+        Resolving power R = lambda / FWHM of plain 1-D files. Above 2,500 they are smoothed to
+        LAMOST's 1800, as the network has seen nothing sharper; files with pixels much finer than
+        LAMOST's are refused without it.
     columns : tuple of str or None
         What the columns of a plain table without names hold, in order: "wave", "flux", "error"
         or "ivar", "mask" (not 0 is bad), "skip". Tables with names: the names of wavelength,
