@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from astropy.io.fits import VerifyError
 
 from cemp.constants import SENTINELS
 from cemp.errors import BadInputError, NotLowResolutionError
@@ -93,7 +94,7 @@ def read_spectrum(path):
     try:
         layout, columns = _columns(hdus, path)
         return _spectrum(hdus[0].header, layout, columns, path)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, VerifyError) as error:
         raise BadInputError(
             f"{path}: not the layout of a LAMOST LRS spectrum ({error!r}); {AGAIN}"
         ) from error

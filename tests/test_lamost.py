@@ -172,3 +172,13 @@ def test_find_spectra_lists_fits_only(tmp_path):
 def test_spectrum_name():
     name = spectrum_name(58575, "HD103621N361936B01 ", 3, 10)
     assert name == "spec-58575-HD103621N361936B01_sp03-010.fits.gz"
+
+
+def test_a_card_that_cannot_be_parsed_is_a_damaged_file(tmp_path):
+    content = bytearray(table_bytes(star(teff=5000, snr=50, obsid=7)))
+    at = content.find(b"Z       =")
+    content[at + 10 : at + 30] = b"   '12 unfinished   "
+    path = tmp_path / "card.fits"
+    path.write_bytes(bytes(content))
+    with pytest.raises(BadInputError, match="card.fits.*Unparsable card"):
+        read_spectrum(path)
