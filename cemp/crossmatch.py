@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.spatial import cKDTree
 
 from cemp.errors import BadInputError
+from cemp.skycells import SLICE, Points
 
 ARCSEC = np.pi / 180 / 3600
 
@@ -102,18 +102,31 @@ def propagate(ra, dec, pmra, pmdec, years):
 
 
 def _columns(table, epoch):
-    """Positions, motions, epochs and identifiers of a table as plain arrays."""
+    """Positions, motions, epochs and identifiers of a table as plain arrays.
+
+    A column that the table lacks costs no memory: the long tables lack most of them.
+    """
     n = len(table)
     ra, dec = np.asarray(table["ra"], float), np.asarray(table["dec"], float)
     if not (np.isfinite(ra).all() and np.isfinite(dec).all()):
         raise BadInputError("a table to match has rows without position: drop and count them first")
     out = {"ra": ra, "dec": dec}
     for name, missing in (("pmra", np.nan), ("pmdec", np.nan), ("epoch", epoch)):
-        values = np.asarray(table[name], float) if name in table else np.full(n, np.nan)
-        out[name] = np.where(np.isfinite(values), values, missing)
-    ids = table["gaia_source_id"] if "gaia_source_id" in table else pd.Series(0, range(n))
-    out["gaia"] = pd.Series(ids).fillna(0).to_numpy(np.int64)
+        if name in table:
+            values = np.asarray(table[name], float)
+            out[name] = np.where(np.isfinite(values), values, missing)
+        else:
+            out[name] = np.broadcast_to(float(missing), n)
+    if "gaia_source_id" in table:
+        out["gaia"] = pd.Series(table["gaia_source_id"]).fillna(0).to_numpy(np.int64)
+    else:
+        out["gaia"] = np.broadcast_to(np.int64(0), n)
     return out
+
+
+def _absent(values):
+    """Tell a column that the table lacks: one empty value, repeated without memory."""
+    return not values.strides[0] and not (values[:1] > 0).any() and not (values[:1] < 0).any()
 
 
 def _pair_separation(left, right, i, j):
@@ -135,31 +148,53 @@ def _pair_separation(left, right, i, j):
 
 def _reach(table, years):
     """How far each star can have moved in so many years [arcsec]."""
+    if _absent(table["pmra"]) or _absent(table["pmdec"]):
+        return np.broadcast_to(0.0, len(table["ra"]))
     motion = np.hypot(table["pmra"], table["pmdec"])
     return np.nan_to_num(motion) * years / 1000
 
 
-def _candidates(left, right, radius):
+def _years(left, right):
+    """Longest time between two positions [yr]."""
+    epochs = [f(t["epoch"]) for t in (left, right) if len(t["epoch"]) for f in (np.min, np.max)]
+    return float(np.ptp(epochs)) if epochs else 0.0
+
+
+def sky_points(table):
+    """Make positions ready to be searched.
+
+    Parameters
+    ----------
+    table : dict of str to ndarray
+        ra, dec [deg].
+
+    Returns
+    -------
+    cemp.skycells.Points
+    """
+    n = len(table["ra"])
+    vectors = np.empty((n, 3))
+    for start in range(0, n, SLICE):  # unit vectors of all rows at once would need thrice the room
+        rows = slice(start, start + SLICE)
+        vectors[rows] = unit_vectors(table["ra"][rows], table["dec"][rows])
+    return Points(vectors)
+
+
+def _candidates(left, right, radius, points):
     """Row pairs within the radius once motion is allowed for."""
-    epochs = np.concatenate([left["epoch"], right["epoch"]])
-    years = float(np.ptp(epochs)) if epochs.size else 0.0
+    years = _years(left, right)
     fast_left = _reach(left, years)
-    reach = radius + _reach(right, years)
-    tree = cKDTree(unit_vectors(left["ra"], left["dec"]))
-    points = unit_vectors(right["ra"], right["dec"])
-    lists = tree.query_ball_point(points, reach * ARCSEC)
-    j = np.repeat(np.arange(len(points)), np.fromiter(map(len, lists), int, len(lists)))
-    i = np.concatenate([np.asarray(k, int) for k in lists]) if j.size else np.zeros(0, int)
+    reach = (radius + _reach(right, years)) * ARCSEC
+    there = unit_vectors(right["ra"], right["dec"])
+    i, j = points.pairs(there, reach, 2 * radius * ARCSEC)
     moving = np.flatnonzero(fast_left > 0.1)  # the few whose motion only the left side knows
-    if moving.size:
-        tree = cKDTree(points)
-        reach = radius + fast_left[moving]
-        lists = tree.query_ball_point(unit_vectors(left["ra"], left["dec"])[moving], reach * ARCSEC)
-        sizes = np.fromiter(map(len, lists), int, len(lists))
-        i = np.concatenate([i, np.repeat(moving, sizes)])
-        j = np.concatenate([j, *[np.asarray(k, int) for k in lists]]).astype(int)
-    pairs = np.unique(j.astype(np.int64) * len(left["ra"]) + i)
-    return pairs % len(left["ra"]), pairs // len(left["ra"])
+    if not moving.size:
+        return i, j
+    reach = (radius + fast_left[moving]) * ARCSEC
+    q, p = Points(there).pairs(points.vectors[moving], reach, 2 * radius * ARCSEC)
+    n = max(len(left["ra"]), 1)
+    pairs = np.unique(np.concatenate([j * n + i, q * n + moving[p]]))
+    return pairs % n, pairs // n
 
 
 def _mutual(i, j, sep):
@@ -176,10 +211,19 @@ def _mutual(i, j, sep):
 
 def _same_id(left, right):
     """Row pairs with the same Gaia identifier."""
-    a = pd.DataFrame({"gaia": left["gaia"], "i": np.arange(left["gaia"].size)}).query("gaia > 0")
-    b = pd.DataFrame({"gaia": right["gaia"], "j": np.arange(right["gaia"].size)}).query("gaia > 0")
-    both = b.merge(a, on="gaia")
-    return both["i"].to_numpy(int), both["j"].to_numpy(int)
+    a, b = left["gaia"], right["gaia"]
+    rows = np.flatnonzero(b > 0)
+    rows = rows[np.argsort(b[rows], kind="stable")]
+    ids = b[rows]
+    if not rows.size or _absent(a):
+        return np.zeros(0, int), np.zeros(0, int)
+    low = np.searchsorted(ids, a, "left")
+    known = np.flatnonzero((a > 0) & (ids[np.minimum(low, ids.size - 1)] == a))
+    low = low[known]
+    count = np.searchsorted(ids, a[known], "right") - low
+    i = np.repeat(known, count)
+    step = np.arange(i.size) - np.repeat(np.cumsum(count) - count, count)
+    return i, rows[np.repeat(low, count) + step]
 
 
 def match(left, right, settings=MATCHING, left_epoch=2000.0, right_epoch=2000.0):
@@ -212,13 +256,18 @@ def match(left, right, settings=MATCHING, left_epoch=2000.0, right_epoch=2000.0)
     Where the right side knows its proper motion it is carried to the left epoch, else the left
     side is carried to the right epoch.
     """
-    a, b = _columns(left, left_epoch), _columns(right, right_epoch)
+    a = _columns(left, left_epoch)
+    return _match(a, _columns(right, right_epoch), settings, sky_points(a))
+
+
+def _match(a, b, settings, points):
+    """Match plain arrays; `points` are the positions of `a`, ready to be searched."""
     i, j = _same_id(a, b)
     sep = _pair_separation(a, b, i, j)
     near = sep <= settings.id_radius_arcsec
     counts = {"id_too_far": int((~near).sum())}
     i, j, sep = _mutual(i[near], j[near], sep[near])
-    p, q = _candidates(a, b, settings.radius_arcsec)
+    p, q = _candidates(a, b, settings.radius_arcsec, points)
     free = ~np.isin(p, i) & ~np.isin(q, j)
     refused = (a["gaia"][p] > 0) & (b["gaia"][q] > 0)
     distance = _pair_separation(a, b, p, q)
@@ -236,7 +285,9 @@ def match(left, right, settings=MATCHING, left_epoch=2000.0, right_epoch=2000.0)
     return table
 
 
-def false_match_rate(left, right, settings=MATCHING, shifts=None, **epochs):
+def false_match_rate(
+    left, right, settings=MATCHING, shifts=None, left_epoch=2000.0, right_epoch=2000.0
+):
     """Estimate how many matches by position are chance, from shifted positions.
 
     Parameters
@@ -248,8 +299,8 @@ def false_match_rate(left, right, settings=MATCHING, shifts=None, **epochs):
     shifts : array_like, shape (n_shift, 2), optional
         Offsets east and north [arcsec], well beyond the radius and small against the field; by
         default 8 directions at 40 and 80 arcsec in turn.
-    **epochs
-        ``left_epoch`` and ``right_epoch`` as for `match`.
+    left_epoch, right_epoch : float
+        As for `match`.
 
     Returns
     -------
@@ -268,13 +319,15 @@ def false_match_rate(left, right, settings=MATCHING, shifts=None, **epochs):
         angle = np.arange(8) * np.pi / 4
         radius = np.where(np.arange(8) % 2, 80.0, 40.0)
         shifts = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
-    left, right = (t.drop(columns="gaia_source_id", errors="ignore") for t in (left, right))
-    real = len(match(left, right, settings, **epochs))
+    a, b = _columns(left, left_epoch), _columns(right, right_epoch)
+    a["gaia"], b["gaia"] = np.broadcast_to(0, len(left)), np.broadcast_to(0, len(right))
+    points = sky_points(a)
+    real = len(_match(a, b, settings, points))
     rows = []
     for east, north in np.asarray(shifts, float):
-        dec = np.clip(right["dec"] + north / 3600, -90, 90)
-        ra = (right["ra"] + east / 3600 / np.maximum(np.cos(np.radians(dec)), 1e-6)) % 360
-        found = match(left, right.assign(ra=ra, dec=dec), settings, **epochs)
+        dec = np.clip(b["dec"] + north / 3600, -90, 90)
+        ra = (b["ra"] + east / 3600 / np.maximum(np.cos(np.radians(dec)), 1e-6)) % 360
+        found = _match(a, b | {"ra": ra, "dec": dec}, settings, points)
         rows.append((east, north, len(found)))
     table = pd.DataFrame(rows, columns=["east", "north", "matches"])
     total, n = int(table["matches"].sum()), len(table)

@@ -2,40 +2,60 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from cemp.crossmatch import ARCSEC, unit_vectors
+from cemp.crossmatch import ARCSEC, sky_points
 
 
-def _gaia_names(ids):
-    """Names of the rows that have a Gaia identifier, empty strings elsewhere."""
-    ids = pd.Series(ids).fillna(0).to_numpy(np.int64)
-    return np.where(ids > 0, np.char.add("G", ids.astype(str)), "").astype(object)
+def _gaia_numbers(observations):
+    """Gaia identifiers as integers, 0 where there is none."""
+    if "gaia_source_id" not in observations:
+        return np.zeros(len(observations), np.int64)
+    ids = pd.Series(observations["gaia_source_id"]).fillna(0).to_numpy(np.int64, copy=True)
+    ids[ids < 0] = 0
+    return ids
 
 
-def _adopt_by_uid(name, uid):
-    """Name rows after the one Gaia star that shares their source identifier."""
-    table = pd.DataFrame({"name": name, "uid": uid})
-    known = table[(table["name"] != "") & (table["uid"] != "")]
-    single = known.groupby("uid")["name"].agg(["first", "nunique"]).query("nunique == 1")["first"]
-    found = table["uid"].map(single).astype(object)
-    return np.where((name == "") & found.notna().to_numpy(), found, name)
+def _uids(observations):
+    """Source identifiers as text, empty where there is none."""
+    if "uid" not in observations:
+        return pd.Series("", index=range(len(observations)), dtype="str")
+    return observations["uid"].reset_index(drop=True).fillna("").astype("str")
 
 
-def _adopt_by_position(name, points, sharp, radius):
-    """Name rows after the nearest named row within the radius.
+def _adopt_by_uid(number, uid):
+    """Give rows the number of the one Gaia star that shares their source identifier."""
+    bare = np.flatnonzero((number == 0) & (uid != "").to_numpy(bool))
+    if not bare.size:
+        return
+    wanted = uid.iloc[bare]
+    named = np.flatnonzero((number > 0) & uid.isin(wanted.unique()).to_numpy(bool))
+    found = pd.Series(number[named]).groupby(uid.iloc[named].to_numpy()).agg(["min", "max"])
+    single = found["min"][found["min"] == found["max"]]  # of several Gaia stars none is chosen
+    place = single.index.get_indexer(wanted)
+    number[bare[place >= 0]] = single.to_numpy()[place[place >= 0]]
+
+
+def _adopt_by_position(number, points, sharp, radius):
+    """Give rows the number of the nearest named row within the radius.
 
     Only nameless rows look for a name, so that two Gaia stars are never chained together by a
     nameless row between them.
     """
-    bare, named = np.flatnonzero((name == "") & sharp), np.flatnonzero((name != "") & sharp)
-    if bare.size and named.size:
-        distance, k = cKDTree(points[named]).query(points[bare], distance_upper_bound=radius)
+    bare, named = np.flatnonzero((number == 0) & sharp), np.flatnonzero((number > 0) & sharp)
+    if not (bare.size and named.size):
+        return
+    there = points.vectors[bare]
+    near = points.near(there, np.full(bare.size, radius * (1 + 1e-9)), 4 * radius)
+    named = near[(number[near] > 0) & sharp[near]]  # the others are too far from any nameless row
+    if named.size:
+        distance, k = cKDTree(points.vectors[named]).query(there, distance_upper_bound=radius)
         near = np.isfinite(distance)
-        name[bare[near]] = name[named[k[near]]]
-    return name
+        number[bare[near]] = number[named[k[near]]]
 
 
 def _group_rest(points, uid, sharp, radius):
@@ -87,21 +107,107 @@ def assign_star_id(observations, radius_arcsec=1.5):
     uid, else of the nearest one within the radius; the rest are grouped by uid and position.
     """
     n = len(observations)
-    uid = observations["uid"] if "uid" in observations else pd.Series([""] * n)
-    uid = uid.fillna("").astype(str).to_numpy(dtype=object)
-    gaia = observations["gaia_source_id"] if "gaia_source_id" in observations else np.zeros(n)
-    points = unit_vectors(observations["ra"], observations["dec"])
+    uid, number = _uids(observations), _gaia_numbers(observations)
+    points = sky_points({"ra": _floats(observations["ra"]), "dec": _floats(observations["dec"])})
     sharp = np.ones(n, dtype=bool)
     if "coord_arcsec" in observations:
         sharp = ~(observations["coord_arcsec"].to_numpy(float) > radius_arcsec)
-    name = _adopt_by_uid(_gaia_names(np.asarray(gaia, dtype=object)), uid)
-    name = _adopt_by_position(name.astype(object), points, sharp, radius_arcsec * ARCSEC)
-    bare = np.flatnonzero(name == "")
+    _adopt_by_uid(number, uid)
+    _adopt_by_position(number, points, sharp, radius_arcsec * ARCSEC)
+    bare = np.flatnonzero(number == 0)
+    names = np.zeros(0, object)
     if bare.size:
-        group = _group_rest(points[bare], uid[bare], sharp[bare], radius_arcsec * ARCSEC)
-        where = observations.iloc[bare][["ra", "dec"]].astype(float).assign(uid=uid[bare])
-        name[bare] = _position_names(where.to_numpy(dtype=object), group)
-    return pd.Series(name, index=observations.index, dtype="str", name="star_id")
+        texts = uid.iloc[bare].to_numpy(dtype=object)
+        group = _group_rest(points.vectors[bare], texts, sharp[bare], radius_arcsec * ARCSEC)
+        where = observations.iloc[bare][["ra", "dec"]].astype(float).assign(uid=texts)
+        names = _position_names(where.to_numpy(dtype=object), group)
+    return pd.Series(_names(number, names), index=observations.index, name="star_id")
+
+
+def _floats(column):
+    return np.asarray(column, float)
+
+
+def _names(number, others):
+    """Write identifiers as names: ``G`` and the number, the others where it is 0."""
+    texts = pc.cast(pa.array(number), pa.large_string())
+    texts = pc.binary_join_element_wise(pa.scalar("G", pa.large_string()), texts,
+                                        pa.scalar("", pa.large_string()))
+    texts = pc.replace_with_mask(texts, pa.array(number == 0), pa.array(others, pa.large_string()))
+    return pd.StringDtype(na_value=np.nan).__from_arrow__(texts)
+
+
+def _gaia_keys(names):
+    """Sort keys of names ``G<number>``, in the order of the texts; 0 elsewhere.
+
+    Parameters
+    ----------
+    names : pyarrow.ChunkedArray of large_string
+
+    Returns
+    -------
+    keys : ndarray of uint64 or None
+        The digits, filled up with zeros on the right. None if the names do not allow that
+        (leading zeros, further letters).
+    digits : ndarray of int8
+        Their number: tells G12 from G120.
+    """
+    is_gaia = pc.starts_with(names, "G")
+    given = names.filter(is_gaia)
+    try:
+        number = pc.cast(pc.utf8_slice_codeunits(given, 1), pa.int64()).to_numpy()
+    except pa.ArrowInvalid:
+        return None, None
+    digits = np.searchsorted(10 ** np.arange(1, 19, dtype=np.int64), number, "right") + 1
+    if (number <= 0).any() or (pc.utf8_length(given).to_numpy() != digits + 1).any():
+        return None, None
+    filled = number.astype(np.uint64) * (np.uint64(10) ** (19 - digits).astype(np.uint64))
+    is_gaia = is_gaia.to_numpy(zero_copy_only=False) if len(names) else np.zeros(0, bool)
+    keys, counts = np.zeros(len(names), np.uint64), np.zeros(len(names), np.int8)
+    keys[is_gaia], counts[is_gaia] = filled, digits
+    return keys, counts
+
+
+def _by_star(star_id):
+    """Bring rows of the same star together, stars in the order of their names.
+
+    Parameters
+    ----------
+    star_id : pandas.Series of str, n rows
+
+    Returns
+    -------
+    row : ndarray of int, shape (n,)
+        Row numbers, star after star.
+    start : ndarray of int
+        Where in `row` each star begins.
+    """
+    names = pa.chunked_array([pa.array(star_id, pa.large_string())])
+    keys, digits = _gaia_keys(names)
+    gaia = np.flatnonzero(keys) if keys is not None else np.zeros(0, int)
+    gaia = gaia[np.argsort(keys[gaia])] if gaia.size else gaia
+    same = np.diff(keys[gaia]) == 0 if gaia.size else np.zeros(0, bool)
+    if keys is None or (np.diff(digits[gaia])[same] != 0).any():
+        return _cut(*_coded(star_id, np.arange(len(star_id))))
+    others = np.flatnonzero(keys == 0)
+    row, key = _coded(star_id.iloc[others], others)
+    before = int((star_id.iloc[row] < "G").sum())
+    start = [_cut(row[:before], key[:before])[1],
+             before + _cut(gaia, keys[gaia])[1],
+             before + gaia.size + _cut(row[before:], key[before:])[1]]
+    return np.concatenate([row[:before], gaia, row[before:]]), np.concatenate(start)
+
+
+def _coded(texts, rows):
+    """Rows in the order of their texts, and a number for each text."""
+    code = pd.factorize(texts, sort=True)[0]
+    order = np.argsort(code, kind="stable")
+    return rows[order], code[order]
+
+
+def _cut(row, key):
+    """Rows, and where among them a new key begins."""
+    return row, np.flatnonzero(np.diff(key.astype(np.int64), prepend=key[:1].astype(np.int64) - 1))
 
 
 def star_table(observations):
@@ -123,10 +229,21 @@ def star_table(observations):
     if "coord_arcsec" in observations:
         order = observations.sort_values("coord_arcsec", kind="stable")
     have = [c for c in ("ra", "dec", "coord_arcsec", "epoch") if c in observations]
-    groups = order.groupby("star_id", sort=True)
-    table = order.drop_duplicates("star_id").set_index("star_id")[have]
+    row, start = _by_star(order["star_id"])
+    first = np.minimum.reduceat(row, start) if row.size else row
+    table = order.iloc[first][["star_id", *have]].reset_index(drop=True)
+    table["star_id"] = table["star_id"].astype("str")
     for column in ("pmra", "pmdec", "gaia_source_id"):
         if column in observations:
-            table[column] = groups[column].first()
-    table["n_rows"] = groups.size()
-    return table.sort_index().reset_index()
+            table[column] = _first_known(order[column], row, start)
+    table["n_rows"] = np.diff(start, append=row.size)
+    return table
+
+
+def _first_known(column, row, start):
+    """Give each star the first value that is not missing, if there is one."""
+    known = column.notna().to_numpy(bool)
+    place = np.where(known[row], row, len(row))
+    first = np.minimum.reduceat(place, start) if row.size else place
+    values = column.iloc[np.minimum(first, max(len(row) - 1, 0))].reset_index(drop=True)
+    return values.where(first < len(row))
