@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from astropy import units as u
+from astropy.nddata import InverseVariance
 from made_spectra import NATIVE, star, table_bytes, write
 from sky_model import FACTOR, LABEL, constant_member, seeing_member
 
@@ -15,7 +17,7 @@ from cemp.errors import BadInputError
 from cemp.indices import pseudo_equivalent_width
 from cemp.lamost import read_spectrum
 from cemp.paths import ROOT
-from cemp.predict import PredictSettings, predict_arrays, predict_files
+from cemp.predict import PredictSettings, predict_arrays, predict_files, predict_spectra
 from cemp.predict.columns import COLUMNS, describe
 from cemp.predict.label import WORDS, judge, load_labeller, prepare
 from cemp.preprocess.pipeline import preprocess
@@ -160,6 +162,35 @@ def test_many_spectra_and_one_bad_keep_their_rows(constant):
     assert "flux" in table["reason"].iloc[1] or "good" in table["reason"].iloc[1]
     assert not table["cemp"].iloc[1] and table["cemp"].iloc[0]
     assert all(table[k].dtype == bool for k, c in COLUMNS.items() if c.kind == "bool")
+
+
+class Like:
+    """What specutils' Spectrum looks like."""
+
+    def __init__(self, spectrum):
+        self.spectral_axis, self.flux = spectrum.wave * u.AA, spectrum.flux * u.erg
+        self.uncertainty = InverseVariance(spectrum.ivar / u.erg**2)
+        self.mask, self.radial_velocity = None, 30 * u.km / u.s
+
+
+def test_objects_agree_with_arrays(seeing):
+    spectrum = star(snr=60, z=30 / 299_792.458, obsid=9)
+    array = predict_arrays(spectrum.wave, spectrum.flux, spectrum.ivar, 30, weights=seeing)
+    own = predict_spectra([spectrum], seeing)
+    theirs = predict_spectra(Like(spectrum), seeing, medium="vacuum")
+    for made in (own, theirs):
+        np.testing.assert_allclose(made[list(LABELS)], array[list(LABELS)], rtol=1e-5)
+    assert own["identifier"].tolist() == ["9"] and own["obsid"].tolist() == [9]
+    with pytest.raises(BadInputError, match="air or vacuum"):
+        predict_spectra(Like(spectrum), seeing)
+    with pytest.raises(BadInputError, match="empty"):
+        predict_spectra([], seeing)
+
+
+def test_no_file_labelled_is_an_error_that_names_one(constant, tmp_path):
+    save(tmp_path, "a.fits", star(cls="GALAXY"))
+    with pytest.raises(BadInputError, match="a.fits: class GALAXY.*--star"):
+        predict_files(tmp_path, constant)
 
 
 @pytest.mark.parametrize("change, text", [

@@ -9,9 +9,10 @@ import importlib
 #: Where each public name lives. They are loaded when first asked for: the network's library
 #: takes seconds to load, and the help text of the command must not wait for it.
 _HOMES = {"PredictSettings": "settings", "predict_arrays": "api", "predict_files": "api",
-          "predict_to_file": "run"}  # fmt: skip
+          "predict_spectra": "api", "predict_to_file": "run"}  # fmt: skip
 
-__all__ = ["PredictSettings", "predict_arrays", "predict_files", "predict_to_file"]
+__all__ = ["PredictSettings", "predict_arrays", "predict_files", "predict_spectra",
+           "predict_to_file"]  # fmt: skip
 
 
 def __getattr__(name):

@@ -13,7 +13,9 @@ from cemp.predict.label import label, prepare
 from cemp.predict.run import predict_to_file, skipped_file
 from cemp.predict.settings import PredictSettings
 from cemp.readers import ReadOptions
-from cemp.readers.onedim import from_arrays
+from cemp.readers.dispatch import declared
+from cemp.readers.onedim import from_arrays, from_specutils
+from cemp.spectrum import Spectrum
 
 #: Parameters of `ReadOptions` that the functions take by their own names.
 READ = tuple(ReadOptions.__dataclass_fields__)
@@ -71,7 +73,9 @@ def predict_files(paths, weights=None, jobs=1, progress=False, **options):
 def _none(skipped):
     """Why no file could be labelled: the first reason."""
     more = f" (and {len(skipped) - 1} more files)" if len(skipped) > 1 else ""
-    return f"no spectrum could be labelled: {skipped[0]['reason']}{more}"
+    file, reason = skipped[0]["file"], skipped[0]["reason"]
+    first = reason if file in reason else f"{file}: {reason}"
+    return f"no spectrum could be labelled: {first}{more}"
 
 
 def predict_arrays(wave, flux, ivar=None, velocity_kms=0.0, medium="vacuum", names=None,
@@ -115,24 +119,71 @@ def predict_arrays(wave, flux, ivar=None, velocity_kms=0.0, medium="vacuum", nam
     >>> table.loc[0, ["fe_h", "c_fe", "p_cemp"]]                       # doctest: +SKIP
     """
     settings = make_settings(weights, medium=medium, **options)
-    spectra = _rows(wave, flux, ivar, velocity_kms, names)
-    made = [prepare(partial(_make, row, settings.read), settings) for row in spectra]
-    reasons = [row.get("reason", "") for _, row in made]
+    rows = _rows(wave, flux, ivar, velocity_kms, names)
+    return _label([partial(_make, row, settings.read) for row in rows],
+                  [row["name"] for row in rows], settings)  # fmt: skip
+
+
+def predict_spectra(spectra, weights=None, **options):
+    """Label spectra in memory that are objects already.
+
+    Parameters
+    ----------
+    spectra : object, or list of them
+        `cemp.spectrum.Spectrum` (as the readers make it), or objects of `specutils` (Spectrum,
+        Spectrum1D), for which `medium` must be said.
+    weights : str or pathlib.Path, optional
+        Folder of a sky model; the weights of the package by default.
+    **options
+        Fields of `cemp.readers.ReadOptions` (medium, velocity_kms, resolution) and of
+        `PredictSettings`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As for `predict_arrays`.
+
+    Raises
+    ------
+    BadInputError
+        If no spectrum can be used.
+    """
+    settings = make_settings(weights, **options)
+    spectra = list(spectra) if isinstance(spectra, (list, tuple)) else [spectra]
+    if not spectra:
+        raise BadInputError("no spectrum to label: the list is empty")
+    read = [partial(_understand, spectrum, settings.read) for spectrum in spectra]
+    return _label(read, None, settings)
+
+
+def _understand(spectrum, read):
+    """Make a `Spectrum` of an object, by what the caller declares."""
+    if isinstance(spectrum, Spectrum):
+        return declared(spectrum, read)
+    return from_specutils(spectrum, velocity_kms=read.velocity_kms, medium=read.medium,
+                          resolution=read.resolution)  # fmt: skip
+
+
+def _label(read, names, settings):
+    """Label what callables return; a spectrum that cannot be used keeps its row."""
+    made = [prepare(one, settings) for one in read]
+    names = names or [row.get("identifier") or str(k) for k, (_, row) in enumerate(made)]
     used = [k for k, (vector, _) in enumerate(made) if vector is not None]
+    reasons = [row.get("reason", "") for _, row in made]
     if not used:
         raise BadInputError(f"no spectrum could be labelled: {reasons[0]}")
-    about = [made[k][1] | {"file": "", "identifier": spectra[k]["name"]} for k in used]
+    about = [made[k][1] | {"file": "", "identifier": names[k]} for k in used]
     table = label([made[k][0] for k in used], about, settings)
     table.index = used
-    return _with_lost(table, spectra, reasons) if len(used) < len(made) else table
+    return table if len(used) == len(made) else _with_lost(table, names, reasons)
 
 
-def _with_lost(table, spectra, reasons):
+def _with_lost(table, names, reasons):
     """Give spectra without labels their rows: nothing known, nothing flagged but the reason."""
-    lost = [k for k in range(len(spectra)) if k not in table.index]
+    lost = [k for k in range(len(names)) if k not in table.index]
     false = {name: False for name, kind in table.dtypes.items() if kind == np.dtype(bool)}
     text = {name: "" for name, kind in table.dtypes.items() if isinstance(kind, pd.StringDtype)}
-    rows = [false | text | {"identifier": spectra[k]["name"], "reason": reasons[k]} for k in lost]
+    rows = [false | text | {"identifier": names[k], "reason": reasons[k]} for k in lost]
     rows = pd.DataFrame(rows, index=lost).reindex(columns=table.columns).astype(table.dtypes)
     return pd.concat([table, rows]).sort_index()
 

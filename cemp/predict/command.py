@@ -112,6 +112,9 @@ def run(options):
         print("stopped; what is labelled is kept, the same command goes on from there",
               file=sys.stderr)  # fmt: skip
         return 130
+    except MemoryError:
+        print("cemp predict: out of memory; give fewer --jobs (0.5 GB each)", file=sys.stderr)
+        return 2
     except BadInputError as error:
         print(f"cemp predict: {error}", file=sys.stderr)
         return 2
