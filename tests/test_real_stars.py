@@ -289,3 +289,12 @@ def test_numbers_of_the_paper():
     assert text.startswith("-0.") and text.endswith("]")
     met = report.goals(table)
     assert met.loc["teff", "met"] and not met.loc["fe_h", "bias met"]
+
+
+def test_rows_of_the_papers_table():
+    labels, predicted = made_stars()
+    table = comparison_table(predicted, labels)
+    rows = report.tex_rows({"development": table, "test": table})
+    assert [row[0] for row in rows] == 3 * ["development"] + 3 * ["test"]
+    assert rows[0][1:3] == ["4000--7000 K", "400"] and rows[1][1] == r"$\feh < -1$"
+    assert rows[0][3] == f"${table.loc['4000-7000 K', 'teff']['bias']:+.0f}$" and len(rows[0]) == 9

@@ -11,6 +11,7 @@ from cemp.errors import BadInputError
 from cemp.models.io import load_model
 from cemp.models.predict import predict_with_covariance
 from cemp.transfer.windows import readable
+from cemp.transfer.zeropoint import ZeroPoint
 
 #: Weights that come with the package (see ``MODEL_CARD.md`` there).
 SHIPPED = Path(__file__).resolve().parent.parent / "data" / "sky"
@@ -26,10 +27,13 @@ class SkyModel:
         Each with a covariance, in evaluation mode.
     ignored : tuple of (float, float)
         Windows [Angstrom] that they were trained without.
+    zero_point : cemp.transfer.zeropoint.ZeroPoint or None
+        What the labels are corrected by.
     """
 
     members: tuple
     ignored: tuple = ()
+    zero_point: ZeroPoint | None = None
 
     @classmethod
     def load(cls, folder=SHIPPED):
@@ -61,9 +65,9 @@ class SkyModel:
                 raise BadInputError(f"{path}: predicts no covariance, so it is no sky model")
         records = [json.loads((path / "macrn.json").read_text()) for path in folders]
         ignored = {tuple(w) for record in records for w in record.get("ignored", ())}
-        return cls(members, tuple(sorted(ignored)))
+        return cls(members, tuple(sorted(ignored)), ZeroPoint.load(folder))
 
-    def predict(self, flux, good, batch=128):
+    def predict(self, flux, good, batch=128, raw=False):
         """Predict labels with their errors.
 
         Parameters
@@ -74,6 +78,8 @@ class SkyModel:
             True where a pixel can be used; what the model ignores is left out here.
         batch : int
             Spectra at a time.
+        raw : bool
+            Leave the zero points off.
 
         Returns
         -------
@@ -93,6 +99,8 @@ class SkyModel:
         offset = each - labels
         between = np.einsum("mni,mnj->nij", offset, offset) / len(made)
         covariance = np.mean([own for _, own in made], axis=0) + between
+        if self.zero_point is not None and not raw:
+            labels = self.zero_point.apply(labels, covariance)
         return labels, covariance, np.sqrt(np.einsum("nii->ni", between))
 
 

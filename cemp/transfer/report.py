@@ -89,3 +89,32 @@ def values(table, half):
             out[f"{name}Scatter"] = Value(float(row["scatter"]), form,
                                           f"robust scatter of {label}: {where}")
     return out
+
+
+def tex_rows(tables):
+    """Write comparisons as rows of a table of the paper.
+
+    Parameters
+    ----------
+    tables : dict of str to pandas.DataFrame
+        Name of the method or half to its `cemp.transfer.stars.comparison_table`.
+
+    Returns
+    -------
+    list of list of str
+        Name, sample, stars, then median and robust scatter of each label of `GOALS`.
+    """
+    rows = []
+    for name, table in tables.items():
+        for sample in SAMPLE_MACRO:
+            if sample not in table.index.get_level_values("sample"):
+                continue
+            part = table.loc[sample]
+            cells = [name, "$" + sample + "$" if "<" in sample else sample.replace("-", "--"),
+                     str(int(part["n"].max()))]
+            for label in GOALS:
+                d = DECIMALS[label]
+                cells += [f"${part.loc[label, 'bias']:+.{d}f}$",
+                          f"{part.loc[label, 'scatter']:.{d}f}"]
+            rows.append([cell.replace("[Fe/H]", r"\feh") for cell in cells])
+    return rows

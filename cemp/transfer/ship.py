@@ -14,6 +14,7 @@ from cemp.atomic import atomic_path
 from cemp.errors import BadInputError
 from cemp.paths import ROOT
 from cemp.transfer.model import SHIPPED
+from cemp.transfer.zeropoint import FILE as ZERO_POINT
 
 #: What notebook 07 measured on real stars.
 MEASURED = ROOT / "paper" / "values" / "07_real_stars.json"
@@ -35,7 +36,7 @@ def ship(folder, out=SHIPPED):
     ----------
     folder : str or pathlib.Path
         Holds ``member-K/macrn.pt`` and ``macrn.json``, and may hold ``domain.npz``,
-        ``domain.json`` and ``trainset/about.json``.
+        ``domain.json``, ``zero_point.json`` and ``trainset/about.json``.
     out : str or pathlib.Path
         Members that the folder has not are removed there.
 
@@ -53,7 +54,8 @@ def ship(folder, out=SHIPPED):
     files = sorted(folder.glob("member-*/macrn.*"))
     if not files:
         raise BadInputError(f"{folder}: no trained member; `make sky` trains them")
-    files += [path for path in (folder / "domain.npz", folder / "domain.json") if path.is_file()]
+    extra = ("domain.npz", "domain.json", ZERO_POINT)
+    files += [folder / name for name in extra if (folder / name).is_file()]
     size = sum(path.stat().st_size for path in files)
     if size > MOST_BYTES:
         raise BadInputError(f"{folder}: {size / 2**20:.1f} MiB are too many to ship; train fewer")
