@@ -6,7 +6,9 @@ import pandas as pd
 from cemp.constants import LABELS
 
 #: How sources are written.
-NAMES = {"apogee": "APOGEE", "subaru": "LAMOST-Subaru", "saga": "SAGA"}
+NAMES = {"apogee": "APOGEE", "subaru": "LAMOST-Subaru", "saga": "SAGA", "jinabase": "JINAbase"}
+#: The paper's sources: tables show them even where they have no star.
+PAPER = ("apogee", "subaru", "saga")
 
 
 def count_table(tables):
@@ -87,7 +89,7 @@ def overlap_arrays(table, comparison):
         values = table[label].mask(table["c_h_limit"]) if label == "c_h" else table[label]
         wide = table.assign(value=values).pivot(index="star_id", columns="source", values="value")
         wide = wide.reindex(columns=list(NAMES))
-        parts = []
+        parts = [(np.zeros(0), np.zeros(0), np.full(0, ""))]  # a single source has no pair
         for pair in data["pairs"]:
             first, second = pair.split(" - ")
             both = wide[[first, second]].dropna()
@@ -172,7 +174,9 @@ def fold_table(labels, observations):
     out = pd.DataFrame({"spectra": groups.size(), "stars": groups["star_id"].nunique()})
     by = labels.groupby("fold")
     for source, name in NAMES.items():
-        out[name] = labels[labels["source"] == source].groupby("fold").size()
+        mine = labels[labels["source"] == source]
+        if len(mine) or source in PAPER:
+            out[name] = mine.groupby("fold").size()
     out["[Fe/H] < -2"] = labels[labels["fe_h"] < -2].groupby("fold").size()
     out["CEMP"] = labels[is_cemp(labels)].groupby("fold").size()
     masked = labels["c_h"].isna() | labels["c_h_limit"]

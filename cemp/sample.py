@@ -1,5 +1,7 @@
 """The labelled sample: split by star first, then the balanced draw of the training fold."""
 
+from string import Formatter
+
 import numpy as np
 import pandas as pd
 
@@ -192,11 +194,17 @@ def draw_training(observations, labels, rng, snrg_min=50.0, width=0.25):
     counts : pandas.DataFrame
         By lower bin edge [dex]: stars, spectra, bright (at or above the limit), drawn,
         different (spectra among the drawn).
+
+    Notes
+    -----
+    Without a bright spectrum in the training fold the draw is empty: nothing can be trained on
+    such a sample, but it can be matched and preprocessed.
     """
     train = observations[observations["fold"] == "train"].reset_index(drop=True)
     train = train.assign(fe_h=train["star_id"].map(labels.set_index("star_id")["fe_h"]))
     bright = train[train["snrg"] >= snrg_min].reset_index(drop=True)
-    draw = bright.iloc[balanced_draw(bright["fe_h"], rng, width)]
+    rows = balanced_draw(bright["fe_h"], rng, width) if len(bright) else []
+    draw = bright.iloc[rows]
     counts = pd.DataFrame({
         "stars": count_bins(train.drop_duplicates("star_id")["fe_h"], width)[1],
         "spectra": count_bins(train["fe_h"], width)[1],
@@ -214,19 +222,33 @@ def spectrum_paths(observations, pattern):
     Parameters
     ----------
     observations : pandas.DataFrame
-        Columns lmjd, planid, spid, fiberid.
+        Columns lmjd, planid, spid, fiberid; obsid if the pattern has it.
     pattern : str
         Path below the folder of spectra, with ``{lmjd}``, ``{planid}``, ``{spid}`` and
-        ``{fiberid}`` in Python's format.
+        ``{fiberid}``, or with ``{obsid}``, in Python's format.
 
     Returns
     -------
     pandas.Series of str, same index
-        Empty where the catalogue does not name plate and fibre.
+        Empty where the catalogue does not name plate and fibre, and the pattern does.
+
+    Raises
+    ------
+    BadInputError
+        If the pattern has other names than these.
     """
-    columns = (observations[c] for c in ("lmjd", "planid", "spid", "fiberid"))
+    names = ("lmjd", "planid", "spid", "fiberid")
+    used = {field for _, field, _, _ in Formatter().parse(pattern) if field is not None}
+    if not used <= {*names, "obsid"}:
+        raise BadInputError(f"spectrum_pattern '{pattern}': use only {{obsid}}, "
+                            f"{', '.join(f'{{{name}}}' for name in names)}")
+    if "obsid" in used:
+        names = ("obsid", *(name for name in names if name in used))
+    rows = zip(*(observations[name] for name in names), strict=True)
+    plate = (observations["planid"] != "") & (observations["fiberid"] >= 0)
+    known = plate if used & {"lmjd", "planid", "spid", "fiberid"} else plate | True
     paths = [
-        pattern.format(lmjd=m, planid=p, spid=s, fiberid=f) if p and f >= 0 else ""
-        for m, p, s, f in zip(*columns, strict=True)
+        pattern.format(**dict(zip(names, row, strict=True))) if there else ""
+        for row, there in zip(rows, known, strict=True)
     ]
     return pd.Series(paths, index=observations.index, dtype="str", name="path")

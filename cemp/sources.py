@@ -45,11 +45,37 @@ class MergeSettings:
     min_span: float = 0.5
 
 
+#: All sources of labels, the most trusted first. JINAbase and Placco et al. (2014) compile papers
+#: that SAGA has as well; most of Placco's values are JINAbase's own.
+TRUST = ("subaru", "saga", "jinabase", "placco", "apogee")
+
 #: Entries of different names this close are one star under two names [arcsec].
 NAME_RADIUS = 1.0
 
 #: The paper's choice.
 MERGING = MergeSettings()
+
+
+def merging_of(sources):
+    """Make settings for the sources that there are.
+
+    Parameters
+    ----------
+    sources : iterable of str
+        Names of `TRUST`.
+
+    Returns
+    -------
+    MergeSettings
+        The paper's choice, with these sources in the order of `TRUST`.
+
+    Examples
+    --------
+    >>> merging_of(["apogee", "jinabase"]).priority
+    ('jinabase', 'apogee')
+    """
+    have = set(sources)
+    return MergeSettings(priority=tuple(source for source in TRUST if source in have))
 
 
 def match_labels(stars, labels, settings=MATCHING, epoch=2000.0):
@@ -213,6 +239,11 @@ def _compare(table, source, reference, label, settings):
     }  # fmt: skip
 
 
+#: Columns of a comparison, for one that has no row: a single source.
+_COMPARISON = ("source", "reference", "label", "n", "offset", "e_offset", "scatter", "e_scatter",
+               "span", "applied")  # fmt: skip
+
+
 def _span(values):
     """Range from the 5th to the 95th percentile."""
     return max(float(np.ptp(np.percentile(values, [5, 95]))), 1e-9) if len(values) else 0.0
@@ -255,7 +286,7 @@ def compare_sources(table, settings=MERGING):
                 rows.append(row)
         for label, offset in shifts.items():
             moved.loc[moved["source"] == source, label] -= offset
-    return pd.DataFrame(rows), moved
+    return pd.DataFrame(rows, columns=_COMPARISON), moved
 
 
 def merge_sources(table, settings=MERGING):

@@ -19,7 +19,7 @@ from cemp.crossmatch import MatchSettings, match, propagate, separation, unit_ve
 from cemp.errors import BadInputError
 from cemp.identity import assign_star_id, star_table
 from cemp.sample import usable
-from cemp.sources import MergeSettings, combine_entries, compare_sources, merge_sources
+from cemp.sources import TRUST, MergeSettings, combine_entries, compare_sources, merge_sources
 
 #: Columns that only some readers give, and what stands where there is none.
 OPTIONAL = {"name": "", "recommended": False, "correction": np.nan, "group": ""}
@@ -39,9 +39,8 @@ class TableSettings:
         Entries of a star that scatter by more than so many times the usual scatter are marked.
     """
 
-    # homogeneous first; JINAbase and Placco compile papers that SAGA has as well, and Placco's
-    # entries are mostly JINAbase's; APOGEE stops at [Fe/H] = -2.5 and measures CO and CN
-    priority: tuple = ("subaru", "saga", "jinabase", "placco", "apogee")
+    # homogeneous first; APOGEE stops at [Fe/H] = -2.5 and measures CO and CN
+    priority: tuple = TRUST
     # positions of 2000 without motion: 186 stars that JINAbase and the list of CEMP stars name
     # alike lie within 1.8 arcsec; different stars of JINAbase are 3 arcsec apart or more but two
     radius_arcsec: float = 2.0

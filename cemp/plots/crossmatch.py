@@ -10,7 +10,10 @@ LOOKS = {
     "apogee": ("APOGEE", COLOURS[0], "-", "."),
     "subaru": ("LAMOST-Subaru", COLOURS[5], "--", "^"),
     "saga": ("SAGA", COLOURS[2], ":", "s"),
+    "jinabase": ("JINAbase", COLOURS[3], "-.", "D"),
 }
+#: Sources that a legend names only where they have a star.
+FURTHER = ("jinabase",)
 
 
 def _note(ax, data):
@@ -126,6 +129,8 @@ def draw_sample(data):
     ax.text(left + 0.1, top - 0.1, "CEMP (Table 1)", va="top")
     for source, (name, colour, _, marker) in LOOKS.items():
         mine = (data["source"] == source) & np.isfinite(data["c_fe"])
+        if source in FURTHER and not mine.any():
+            continue
         real, bound = mine & ~data["limit"], mine & data["limit"]
         ax.plot(
             data["fe_h"][real], data["c_fe"][real], marker, color=colour, mew=0.5,
@@ -166,12 +171,13 @@ def draw_draw(data):
     centre = data["edge"] + width / 2
     ax.bar(centre, data["bright"], width, color="0.85", ec="0.55", lw=0.5,
            label=f"S/N($g$) $\\geq$ {float(data['snrg_min']):g}, training fold")  # fmt: skip
-    target = float(np.max(data["drawn"]))
+    target = float(np.max(data["drawn"], initial=0))
     ax.axhline(target, color=COLOURS[0], ls="--", label=f"drawn from each bin ({target:.0f})")
     ax.plot(
         centre, data["different"], "o", color=COLOURS[5], ms=3.5, label="different spectra drawn"
     )
-    ax.set(yscale="log", ylim=(0.7, None), xlabel=LABEL_TEXT["fe_h"], ylabel="Spectra per bin")
+    scale = "log" if target else "linear"  # an empty sample has no logarithm
+    ax.set(yscale=scale, ylim=(0.7, None), xlabel=LABEL_TEXT["fe_h"], ylabel="Spectra per bin")
     ax.set_ylim(top=ax.get_ylim()[1] * 2)
     ax.legend(loc="upper left", fontsize=6.5)
     _note(ax, data)

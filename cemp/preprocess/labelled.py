@@ -38,7 +38,8 @@ def write_labelled(table, store, path, size=500):
         if writer is not None:
             writer.close()
         else:
-            temporary.write_text(",".join(["obsid", "star_id", *LABELS]) + "\n")
+            names = ["obsid", "star_id", *LABELS, *(f"{wave:.0f}" for wave in WAVE)]
+            temporary.write_text(",".join(names) + "\n")
     return len(table)
 
 
