@@ -47,7 +47,8 @@ def unit_vectors(ra, dec):
     ndarray, shape (n, 3)
     """
     ra, dec = np.radians(np.asarray(ra, float)), np.radians(np.asarray(dec, float))
-    return np.column_stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
+    level = np.cos(dec)
+    return np.column_stack([level * np.cos(ra), level * np.sin(ra), np.sin(dec)])
 
 
 def separation(left, right):

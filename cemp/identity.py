@@ -9,6 +9,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from cemp.crossmatch import ARCSEC, sky_points
+from cemp.skycells import BITS, MIX, SLICE, Bitmap
 
 
 def _gaia_numbers(observations):
@@ -27,13 +28,35 @@ def _uids(observations):
     return observations["uid"].reset_index(drop=True).fillna("").astype("str")
 
 
+def _text_slots(texts):
+    """Slots of texts by their last eight bytes: equal texts have equal ones."""
+    array = pa.chunked_array([pa.array(texts, pa.large_string())]).combine_chunks()
+    n = len(array)
+    place, data = (np.frombuffer(buffer or b"", kind) for buffer, kind in zip(
+        array.buffers()[1:], (np.int64, np.uint8), strict=True))
+    place = place[array.offset : array.offset + n + 1]
+    slots = np.zeros(n, np.int32)
+    for start in range(0, n, SLICE):
+        first, last = (place[start + k : min(start + SLICE, n) + k] for k in (0, 1))
+        key = np.zeros(len(last), np.uint64)
+        for k in range(1, 9 if data.size else 0):
+            byte = data[np.maximum(last - k, 0)]
+            key = (key << np.uint64(8)) | np.where(last - k >= first, byte, 0).astype(np.uint64)
+        slots[start : start + SLICE] = (key * MIX) >> np.uint64(64 - BITS)
+    return slots
+
+
 def _adopt_by_uid(number, uid):
     """Give rows the number of the one Gaia star that shares their source identifier."""
     bare = np.flatnonzero((number == 0) & (uid != "").to_numpy(bool))
     if not bare.size:
         return
     wanted = uid.iloc[bare]
-    named = np.flatnonzero((number > 0) & uid.isin(wanted.unique()).to_numpy(bool))
+    slots = _text_slots(uid)
+    bitmap = Bitmap(bare.size)  # puts most rows aside before texts are compared
+    bitmap.mark(slots[bare])
+    named = bitmap.rows(slots)
+    named = named[number[named] > 0]
     found = pd.Series(number[named]).groupby(uid.iloc[named].to_numpy()).agg(["min", "max"])
     single = found["min"][found["min"] == found["max"]]  # of several Gaia stars none is chosen
     place = single.index.get_indexer(wanted)

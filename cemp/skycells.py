@@ -10,9 +10,10 @@ import numpy as np
 
 #: Rows of the long list that are looked at together: their arrays stay in the processor's cache.
 SLICE = 1 << 18
-#: Slots of the bitmap, as a power of two (64 MB); two cubes may share one, which costs time only.
+#: Bits of a slot's number before it is cut to the size of a bitmap.
 BITS = 26
-_MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: spreads neighbouring numbers
+#: 2^64 / golden ratio: spreads neighbouring numbers over the slots.
+MIX = np.uint64(0x9E3779B97F4A7C15)
 _HALF = 1 << 20  # cubes of at least 2e-6 rad: 20 bits and a sign an axis
 
 
@@ -23,7 +24,32 @@ def _key(x, y, z):
 
 def _slot(key):
     """Give the place of a cube in the bitmap."""
-    return ((key.astype(np.uint64) * _MIX) >> np.uint64(64 - BITS)).astype(np.int32)
+    return ((key.astype(np.uint64) * MIX) >> np.uint64(64 - BITS)).astype(np.int32)
+
+
+class Bitmap:
+    """Which cubes hold something; two may share a slot, which costs time only.
+
+    Parameters
+    ----------
+    n : int
+        Cubes to be marked; there are over 100 slots for each, at most 64 MB.
+    """
+
+    def __init__(self, n):
+        bits = int(np.clip(np.ceil(np.log2(128 * n + 1)), 12, BITS))
+        self._shift = np.int32(BITS - bits)
+        self._marked = np.zeros(1 << bits, bool)
+
+    def mark(self, slots):
+        """Mark slots."""
+        self._marked[slots >> self._shift] = True
+
+    def rows(self, slots):
+        """Find the rows whose slot is marked, in slices: no second long array is needed."""
+        parts = [np.flatnonzero(self._marked[slots[start : start + SLICE] >> self._shift]) + start
+                 for start in range(0, len(slots), SLICE)]
+        return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
 
 def _cubes(points, cell):
@@ -84,10 +110,10 @@ class Points:
         ndarray of int
             Rows of this list, ascending.
         """
-        marked = np.zeros(1 << BITS, bool)
+        bitmap = Bitmap(len(vectors))
         for keys in _touched(vectors, reach, cell):
-            marked[_slot(keys)] = True
-        return np.flatnonzero(marked[self._slots_of(cell)])
+            bitmap.mark(_slot(keys))
+        return bitmap.rows(self._slots_of(cell))
 
     def pairs(self, vectors, reach, usual):
         """Find all pairs of a row here and a ball it lies in.
@@ -123,11 +149,11 @@ class Points:
         cubes = _cubes(self.vectors[few], cell)
         order = np.argsort(cubes)
         few, cubes = few[order], cubes[order]
-        there = np.zeros(1 << 22, bool)  # a second bitmap: cubes that still hold something
-        there[_slot(cubes) & ((1 << 22) - 1)] = True
+        bitmap = Bitmap(few.size)  # most balls touch no cube that still holds something
+        bitmap.mark(_slot(cubes))
         pairs = []
         for keys in _touched(vectors, reach, cell):
-            hit = np.flatnonzero(there[_slot(keys) & ((1 << 22) - 1)])
+            hit = bitmap.rows(_slot(keys))
             low = np.searchsorted(cubes, keys[hit], "left")
             count = np.searchsorted(cubes, keys[hit], "right") - low
             ball = np.repeat(hit, count)
