@@ -72,7 +72,7 @@ IN_03  := $(OUT_01) $(OUT_02)
 IN_04  := $(OUT_01) $(OUT_02) $(OUT_03) $(TRUTH)
 IN_05  := $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(TRUTH)
 IN_06  := $(IN_00)
-IN_07  := $(IN_00) $(wildcard cemp/data/sky/* cemp/data/sky/*/*)
+IN_07  := $(IN_00) $(shell find cemp/data/sky -name '*.pt' -o -name '*.json' 2> /dev/null)
 INPUTS := $(patsubst notebooks/%.ipynb,$(B)/inputs/%.json,$(NOTEBOOKS))
 
 run    = $(PYTHON) -m cemp.workflow.run $(1) --profile $(PROFILE) --timeout $(TIMEOUT)

@@ -56,7 +56,8 @@ def real(tmp_path_factory):
                  ).to_csv(folder / "catalogues" / "JINAbase-yelland25.csv")
     torch.manual_seed(0)
     model = Macrn(MacrnConfig(covariance=True)).eval()
-    save_model(model, folder / "weights" / "member-0")
+    for place in ("weights", "ablation/control", "ablation/no-balmer"):
+        save_model(model, folder / place / "member-0")
     return folder
 
 
@@ -72,7 +73,7 @@ def profile():
 
 def test_it_runs_and_keeps_the_test_half_closed(real, profile, tmp_path):
     values = {"profile": profile, "real_dir": str(real), "weights": str(real / "weights"),
-              "ablation": str(real / "weights"), "domain_dir": str(real), "n_fit": 2, "n_boot": 50}
+              "ablation": str(real / "ablation"), "domain_dir": str(real), "n_fit": 2, "n_boot": 50}
     papermill.execute_notebook(str(NOTEBOOK), str(tmp_path / "ran.ipynb"), values, cwd=str(ROOT),
                                kernel_name="python3", progress_bar=False)
     made = pd.read_csv(ROOT / "build" / profile / "07" / "stars.csv")

@@ -29,11 +29,14 @@ class SkyModel:
         Windows [Angstrom] that they were trained without.
     zero_point : cemp.transfer.zeropoint.ZeroPoint or None
         What the labels are corrected by.
+    n_spectra : int
+        Synthetic spectra each member was trained on; 0 if unknown.
     """
 
     members: tuple
     ignored: tuple = ()
     zero_point: ZeroPoint | None = None
+    n_spectra: int = 0
 
     @classmethod
     def load(cls, folder=SHIPPED):
@@ -65,7 +68,8 @@ class SkyModel:
                 raise BadInputError(f"{path}: predicts no covariance, so it is no sky model")
         records = [json.loads((path / "macrn.json").read_text()) for path in folders]
         ignored = {tuple(w) for record in records for w in record.get("ignored", ())}
-        return cls(members, tuple(sorted(ignored)), ZeroPoint.load(folder))
+        n_spectra = max(int(record.get("n_spectra", 0)) for record in records)
+        return cls(members, tuple(sorted(ignored)), ZeroPoint.load(folder), n_spectra)
 
     def predict(self, flux, good, batch=128, raw=False):
         """Predict labels with their errors.

@@ -148,10 +148,13 @@ def main(arguments=None):
     """Ship a trained model, or write the card of the shipped one."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--folder", type=Path, help="trained model to ship")
+    parser.add_argument("--ablation", type=Path, help="holds control/ and no-balmer/: ship these")
     parser.add_argument("--card", action="store_true", help="write MODEL_CARD.md")
     options = parser.parse_args(arguments)
     if options.folder:
         print(f"shipped {ship(options.folder) / 2**20:.2f} MiB to {SHIPPED}")
+    for name in ("control", "no-balmer") if options.ablation else ():
+        ship(options.ablation / name, SHIPPED / "ablation" / name)
     if options.card:
         with atomic_path(SHIPPED / "MODEL_CARD.md") as path:
             path.write_text(card())
