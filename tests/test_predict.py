@@ -23,6 +23,7 @@ from cemp.predict.label import WORDS, judge, load_labeller, prepare
 from cemp.preprocess.pipeline import preprocess
 from cemp.transfer.coverage import FEATURES
 from cemp.transfer.model import SkyModel
+from cemp.transfer.zeropoint import ZeroPoint
 
 REAL = ROOT.parent / "shared" / "real" / "lamost"
 real = pytest.mark.skipif(not REAL.is_dir(), reason="the real spectra are not beside the checkout")
@@ -314,6 +315,22 @@ def test_the_name_of_the_model_follows_its_weights(constant, seeing, tmp_path):
     assert len(names) == 2 and load_labeller(str(tmp_path)).name in names
     constant_member(tmp_path / "member-1")
     assert load_labeller.__wrapped__(str(tmp_path)).name not in names
+
+
+def test_zero_points_are_taken_off_and_the_edge_is_that_of_raw_labels(constant, tmp_path):
+    raw = np.array([7990.0, 4.0, -1.0, -1.0])  # 10 K from the edge of the training
+    constant_member(tmp_path / "member-0", raw)
+    before = load_labeller.__wrapped__(str(tmp_path)).name
+    coefficients = np.zeros((3, 4))
+    coefficients[:, 0] = 400.0, 0.0, 0.2
+    ZeroPoint(coefficients, np.array([4e3, 1, -3]), np.array([7e3, 5, 0]), 99).save(tmp_path)
+    spectrum = star(snr=50)
+    row = predict_arrays(NATIVE, spectrum.flux, spectrum.ivar, weights=tmp_path).iloc[0]
+    # [C/H] follows [Fe/H] by their covariance: 0.02 / 0.04 of 0.2 dex
+    assert list(row[list(LABELS)]) == pytest.approx([7590, 4.0, -1.2, -1.1], abs=1e-4)
+    assert row["c_fe"] == pytest.approx(0.1, abs=1e-4)
+    assert row["flag_outside"] and "Teff too high" in row["reason"]
+    assert row["model"] != before
 
 
 def test_the_number_of_threads_is_left_as_it_was(constant):

@@ -26,6 +26,7 @@ from cemp.transfer.model import SHIPPED, SkyModel, c_fe_error
 from cemp.transfer.outside import Domain
 from cemp.transfer.reconstruct import typical_snr
 from cemp.transfer.windows import readable
+from cemp.transfer.zeropoint import FILE as ZERO_POINT
 
 #: What readers call a feature, in words.
 WORDS = {"ca_hk": "Ca II H and K", "g_band": "the G band", "c2": "C2",
@@ -43,7 +44,7 @@ class Labeller:
         None where no ``domain.npz`` lies beside the weights: then labels outside the training
         region are flagged, and spectra unlike its spectra are not.
     sha256 : str
-        Hash over the members' weights and the domain.
+        Hash over the members' weights, the domain and the zero points.
     """
 
     model: SkyModel
@@ -85,6 +86,8 @@ def load_labeller(folder=None):
         domain = Domain.load(folder)
         text.update((folder / "domain.npz").read_bytes())
         text.update((folder / "domain.json").read_bytes())
+    if (folder / ZERO_POINT).exists():
+        text.update((folder / ZERO_POINT).read_bytes())
     return Labeller(model, domain, text.hexdigest())
 
 
@@ -170,14 +173,17 @@ def label(vectors, about, settings):
     )
     good = good & readable(labeller.model.ignored)
     with one_thread():
-        labels, covariance, spread = labeller.model.predict(flux, good)
+        raw, covariance, spread = labeller.model.predict(flux, good, raw=True)
+    zero_point = labeller.model.zero_point
+    labels = raw if zero_point is None else zero_point.apply(raw, covariance)
     table = pd.DataFrame(about).assign(
         snr=typical_snr(ivar, good), good_fraction=[v.good_fraction for v in vectors],
         model=labeller.name,
     )
     table = pd.concat([table, _labels(labels, covariance), _gband(flux, ivar, good)], axis=1)
     flags = judge(table, good, settings)
-    outside = _outside(labeller.domain, flux, ivar, good, labels, covariance, spread)
+    # The edge of the training lies in the network's own labels, before zero points.
+    outside = _outside(labeller.domain, flux, ivar, good, raw, covariance, spread)
     flags["flag_outside"] |= outside["outside"].to_numpy()
     flags["reason"] = _join(outside["reason"], flags["reason"])
     return as_table(pd.concat([table, flags], axis=1))

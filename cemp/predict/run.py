@@ -194,6 +194,7 @@ def _cards(outcome, labeller, settings, command):
         "MODEL": (labeller.name, "network, by the start of its hash"),
         "MODELSHA": (labeller.sha256, ""),
         "NMEMBERS": (len(labeller.model.members), "networks averaged"),
+        "ZEROPNT": (labeller.model.zero_point is not None, "labels corrected by zero points"),
         "DOMAIN": (outcome.has_domain, "spectra unlike the training's are flagged"),
         "NFILES": (outcome.files, "files given"),
         "NSKIPPED": (outcome.skipped.total(), "files not labelled"),
