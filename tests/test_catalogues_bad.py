@@ -9,6 +9,7 @@ import pytest
 from astropy.table import Table
 
 from cemp.catalogues import read_apogee, read_lamost, read_saga, read_subaru
+from cemp.catalogues.lamost import SPARE
 from cemp.errors import BadInputError
 
 REAL = Path(__file__).parents[2] / "shared" / "real" / "catalogues"
@@ -90,6 +91,14 @@ def test_lamost_drops_and_counts_single_faults(tmp_path, lamost):
     table = read_lamost(tmp_path / "rows.csv")
     assert table.attrs["n_read"] == 3007 and len(table) == 2997
     assert table.attrs["dropped"] == {"no position": 3, "obsid repeated": 7}
+
+
+@needs_real
+def test_lamost_lean_leaves_out_what_no_stage_needs():
+    path = REAL / "lamost_dr10_lrs_stellar_3000rows.csv"
+    lean, full = read_lamost(path, lean=True), read_lamost(path)
+    assert set(full) - set(lean) == set(SPARE) and lean.attrs == full.attrs
+    pd.testing.assert_frame_equal(lean, full[list(lean)])
 
 
 @needs_real

@@ -23,6 +23,9 @@ TEXTS = {"class": "cls", "subclass": "subclass", "planid": "planid", "uid": "uid
 WANTED = {*NUMBERS, *INTEGERS, *TEXTS, "gaia_source_id"}
 NEEDED = ("obsid", "ra", "dec", "z", "snrg", "class")
 
+#: Columns here that no stage needs: where the fibre stood, and LASP's own parameters.
+SPARE = ("ra_obs", "dec_obs", "gaia_gmag", "lasp_teff", "lasp_logg", "lasp_feh")
+
 #: A signal-to-noise ratio of 999 marks a failed estimate, not a superb spectrum.
 SNR_FAILED = 999.0
 
@@ -145,13 +148,25 @@ def iter_lamost(path, rows=500_000):
         raise BadInputError(f"{path} cannot be read ({error}): fetch the file again") from error
 
 
-def read_lamost(path):
+def _join(parts, keep):
+    """Join the columns of all chunks one by one, so that the table is in memory only once."""
+    columns = {}
+    for name in list(parts[0]):
+        column = pd.concat([part.pop(name) for part in parts], ignore_index=True)
+        columns[name] = column if keep.all() else column[keep].reset_index(drop=True)
+    return pd.DataFrame(columns, copy=False)
+
+
+def read_lamost(path, lean=False):
     """Read the LAMOST LRS stellar catalogue.
 
     Parameters
     ----------
     path : path_like
         As for `iter_lamost`.
+    lean : bool
+        Whether to leave out `SPARE`, what no stage needs. A row then takes 184 bytes in place of
+        232, and 350 while it is read: 2.2 and 4.2 GB for the twelve million rows of DR11.
 
     Returns
     -------
@@ -167,17 +182,18 @@ def read_lamost(path):
     BadInputError
         If the file is missing, empty, cut short, or another table.
     """
-    chunks = list(iter_lamost(path))
-    if not sum(map(len, chunks)):
-        raise BadInputError(f"{path} has no usable row: check that it is the right file")
-    total = {"n_read": 0, "dropped": {}, "noted": {}}
-    for chunk in chunks:
+    total, parts = {"n_read": 0, "dropped": {}, "noted": {}}, []
+    for chunk in iter_lamost(path):
         total["n_read"] += chunk.attrs["n_read"]
         for kind in ("dropped", "noted"):
             for reason, n in chunk.attrs[kind].items():
                 total[kind][reason] = total[kind].get(reason, 0) + n
         chunk.attrs = {}
-    frame = pd.concat(chunks, ignore_index=True)
-    frame = drop_rows(frame, frame["obsid"].duplicated(), "obsid repeated", total["dropped"])
+        parts.append({n: chunk[n].copy() for n in chunk if not (lean and n in SPARE)})
+    if not sum(len(part["obsid"]) for part in parts):
+        raise BadInputError(f"{path} has no usable row: check that it is the right file")
+    repeated = pd.concat([part["obsid"] for part in parts]).duplicated().to_numpy()
+    total["dropped"]["obsid repeated"] = int(repeated.sum())
+    frame = _join(parts, ~repeated)
     frame.attrs = total
     return frame

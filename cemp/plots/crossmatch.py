@@ -98,7 +98,8 @@ def draw_overlaps(data):
         text, unit = LABEL_TEXT[label].rsplit(" [", 1)
         ax.set(xlabel=f"{text} of the second source [{unit}", ylabel=f"First $-$ second [{unit}")
         ax.set_title(text, loc="left")
-    axes[0, 0].legend(loc="best")
+    if len(data["pairs"]):
+        axes[0, 0].legend(loc="best")
     _note(axes[0, 1], data)
     return fig
 
