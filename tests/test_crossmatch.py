@@ -10,7 +10,9 @@ from cemp.crossmatch import MatchSettings, false_match_rate, match, propagate, s
 from cemp.crossmatch import unit_vectors as vectors
 from cemp.errors import BadInputError
 from cemp.identity import assign_star_id, star_table
+from cemp.skycells import Points
 from cemp.sources import match_labels
+from cemp.workflow.fullsize import FullSize, made_surveys, match_all
 from tests.test_catalogues import GAIA, REAL, needs_real
 
 ARCSEC = 1 / 3600
@@ -179,3 +181,63 @@ def test_real_lamost_positions_match_the_apogee_names():
     same = np.array(names)[found["left"]] == np.array(names)[found["right"]]
     assert same.all()
     assert found["sep_arcsec"].median() < 0.25
+
+
+# ---- long tables --------------------------------------------------------------------------------
+
+def test_pairs_by_cells_are_those_of_brute_force():
+    rng = np.random.default_rng(8)
+    n, m = 3000, 2500
+    # both poles, the zero of right ascension, and points that sit on corners of cells
+    dec = np.concatenate([rng.uniform(89.99, 90, 900), rng.uniform(-90, -89.99, 900),
+                          rng.uniform(-0.01, 0.01, n - 1800)])
+    ra = np.concatenate([rng.uniform(0, 360, 1800), rng.uniform(-0.01, 0.01, n - 1800) % 360])
+    many, few = vectors(ra, dec), vectors(ra, dec)[rng.permutation(n)[:m]]
+    few += rng.normal(0, 3 * ARCSEC * np.pi / 180, few.shape)
+    few /= np.linalg.norm(few, axis=1, keepdims=True)
+    reach = np.where(rng.random(m) < 0.9, 3.0, rng.uniform(0, 60, m)) * np.pi / 180 / 3600
+    i, j = Points(many).pairs(few, reach, 6 * np.pi / 180 / 3600)
+    chord = np.sqrt(((many[:, None] - few[None]) ** 2).sum(axis=2))
+    want = set(zip(*np.nonzero(chord <= reach), strict=True))
+    got = set(zip(i.tolist(), j.tolist(), strict=True))
+    assert len(got) == len(i) > m and got == {(int(a), int(b)) for a, b in want}
+    empty = Points(many[:0]).pairs(few, reach, 1e-5)
+    assert len(empty[0]) == 0 and len(Points(many).pairs(few[:0], reach[:0], 1e-5)[0]) == 0
+
+
+def test_of_repeated_identifiers_the_nearest_pair_is_taken():
+    left = table([(10.0, 0.0), (10.0, 2 * ARCSEC), (20.0, 0.0)],
+                 gaia_source_id=[GAIA, GAIA, pd.NA])
+    right = table([(10.0, 1.9 * ARCSEC), (10.0, 50 * ARCSEC), (20.0, 0.0)],
+                  gaia_source_id=[GAIA, GAIA, pd.NA])  # fmt: skip
+    assert pairs(match(left, right)) == [(1, 0, "gaia"), (2, 2, "position")]
+    assert pairs(match(right, left)) == [(0, 1, "gaia"), (2, 2, "position")]
+
+
+@pytest.mark.parametrize("names", [
+    ["G12", "G120", "G12", "G3"], ["G012", "G12", "G12", "B"], ["HD 1", "G5", "A", "G5"],
+    ["G5", "GJ 1", "G40", "G5"], ["J1", "G900", "G10000000000", "G899"],
+    ["G9223372036854775807", "G922337203685477580", "H", "F"],
+])  # fmt: skip
+def test_stars_stand_in_the_order_of_their_names(names):
+    rows = table([(float(i), 0.0) for i in range(4)], star_id=names,
+                 pmra=[np.nan, 1.0, 2.0, 3.0], gaia_source_id=[pd.NA, 7, 8, 9])
+    stars = star_table(rows)
+    assert stars["star_id"].tolist() == sorted(set(names))
+    for star in stars.itertuples():
+        same = rows[rows["star_id"] == star.star_id]
+        known = same["pmra"].dropna()
+        assert star.ra == same["ra"].iloc[0] and star.n_rows == len(same)
+        assert (star.pmra == known.iloc[0]) if len(known) else np.isnan(star.pmra)
+        assert pd.isna(star.gaia_source_id) == same["gaia_source_id"].isna().all()
+    assert stars["gaia_source_id"].dtype == "Int64"
+
+
+def test_made_up_surveys_are_matched_as_they_were_made():
+    size = FullSize(n_left=24_000, n_right=3000, n_stars=15_000)
+    left, right, shared = made_surveys(size)
+    seconds, found, chance, stars = match_all(left, right)
+    # a star whose only spectrum and whose label lack Gaia is found by position: all are found
+    assert shared <= found <= shared + 3 and abs(stars - size.n_stars) <= 15
+    assert chance < 3 and set(seconds) == {"identity", "stars", "match", "chance matches"}
+    assert np.isclose(left["gaia_source_id"].notna().mean(), size.with_gaia, atol=0.01)

@@ -19,6 +19,8 @@ from cemp.paths import Paths
 from cemp.preprocess.pipeline import preprocess
 from cemp.synthesis.emulator import load_emulator
 from cemp.synthesis.grid import load_grid
+from cemp.workflow.fullsize import FullSize, lines, measure_apart
+from cemp.workflow.rates import write_rates
 from cemp.workflow.receipt import stage_entries, stage_lines
 
 
@@ -155,26 +157,54 @@ def bench(paths):
     threads = os.environ.get("OMP_NUM_THREADS", "all")
     seconds, share = crossmatch_seconds()
     emulator = load_emulator("library", cache=paths.root / "build" / "emulator")
+    rates = {"preprocessing": preprocessing_rate(files),
+             "inference": inference_rate(load_model(paths.stage("03")))}
+    write_rates(paths.build / "bench.json", **rates)  # plans rest on them
     rows = [
-        ("preprocessing, reading gzip included", f"{preprocessing_rate(files):.0f}",
+        ("preprocessing, reading gzip included", f"{rates['preprocessing']:.0f}",
          "spectra / s / core"),
-        (f"network inference, {threads} threads",
-         f"{inference_rate(load_model(paths.stage('03'))):.0f}", "spectra / s"),
+        (f"network inference, {threads} threads", f"{rates['inference']:.0f}", "spectra / s"),
         ("emulator, spectrum and continuum at R = 5000",
          f"{emulator_rate(emulator, load_grid('library').labels):.0f}", "spectra / s / core"),
         (f"crossmatch, 1e6 x 1e5 rows, {share:.1%} found", f"{seconds:.1f}", "s"),
     ]
-    lines = ["| part | value | unit |", "|---|---:|---|"]
-    lines += ["| {} | {} | {} |".format(*row) for row in rows]
-    return "\n".join([*lines, "", *stage_lines(stage_entries(paths)), ""])
+    table = ["| part | value | unit |", "|---|---:|---|"]
+    table += ["| {} | {} | {} |".format(*row) for row in rows]
+    return "\n".join([*table, "", *stage_lines(stage_entries(paths)), ""])
+
+
+def full_match(paths, size=FullSize()):  # noqa: B008  (frozen)
+    """Measure the matching at full size, and keep its rates for plans.
+
+    Parameters
+    ----------
+    paths : cemp.paths.Paths
+    size : cemp.workflow.fullsize.FullSize
+
+    Returns
+    -------
+    str
+        Markdown table.
+    """
+    found = measure_apart(size)
+    write_rates(paths.build / "bench.json", match_rows=size.n_left / found["total_s"],
+                match_bytes=found["peak_gib"] * 2**30 / size.n_left)
+    rows = ["| {} | {} | {} |".format(*row) for row in lines(size, found)]
+    return "\n".join(["| part | value | unit |", "|---|---:|---|", *rows])
 
 
 def main(arguments=None):
     """Command line; see ``--help``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--profile", default="demo")
+    parser.add_argument("--full", action="store_true",
+                        help="only the matching, at the size of the real surveys (3 GiB, minutes)")
+    args = parser.parse_args(arguments)
     try:
-        paths = Paths(parser.parse_args(arguments).profile)
+        paths = Paths(args.profile)
+        if args.full:
+            print(full_match(paths))
+            return 0
         text = bench(paths)
         with atomic_path(paths.build / "bench.md") as path:
             path.write_text(text)
