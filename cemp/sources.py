@@ -33,7 +33,8 @@ class MergeSettings:
     # Subaru is one homogeneous analysis; SAGA many papers; APOGEE stops at [Fe/H] = -2.5 and
     # [C/M] = +1 and measures CO and CN, which fade in warm metal-poor stars
     priority: tuple = ("subaru", "saga", "apogee")
-    # robust scatter per literature entry, from 842 repeated pairs in JINAbase
+    # robust scatter per literature entry, from repeated pairs in JINAbase: 842 in carbon, some
+    # 8,000 in the others (cemp.catalogues.scatter)
     default_error: dict = field(
         default_factory=lambda: {"teff": 73.0, "logg": 0.18, "fe_h": 0.10, "c_h": 0.21}
     )
