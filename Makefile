@@ -47,7 +47,7 @@ endif
 # ---- files of each stage ------------------------------------------------------------------------
 
 NOTEBOOKS := $(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb))
-MOCK      := $(if $(filter dr11,$(PROFILE)),,yes)
+MOCK      := $(if $(filter dr11 rows,$(PROFILE)),,yes)
 
 OUT_00 := $(if $(MOCK),$(addprefix $(B)/, \
   survey/dr11_v1.1_LRS_stellar.fits.gz survey/allStarLite-dr17-synspec_rev1.fits \
@@ -79,7 +79,7 @@ run    = $(PYTHON) -m cemp.workflow.run $(1) --profile $(PROFILE) --timeout $(TI
 finish = ls $(1) > /dev/null && touch $(1)
 
 .PHONY: help all env stages paper receipt test unit figures verify data plan bench doctor notebooks \
-        smoke-checks reference lint tex clean distclean grid grid-collect grid-check sky
+        smoke-checks reference lint tex clean distclean grid grid-collect grid-check sky rows
 
 help: ## this list
 	@echo 'make TARGET [PROFILE=demo|smoke|dr11], now $(PROFILE)'
@@ -246,6 +246,12 @@ EPOCHS  ?= 16
 
 sky: $(ENV) ## train MEMBERS=3 networks for real stars on SPECTRA=60000 over EPOCHS=16 (hours; goes on where it stopped)
 	@$(PYTHON) -m cemp.transfer.training --n $(SPECTRA) --members $(MEMBERS) --epochs $(EPOCHS) --jobs $(JOBS)
+
+rows: $(ENV) ## notebooks 01 and 02 on real rows, where REAL=../shared/real has them
+	@$(PYTHON) -m cemp.catalogues.spectra $(REAL)/lamost/dr10 $(REAL)/lamost/dr7_spectrograph \
+	  --rows $(REAL)/catalogues/lamost_dr10_lrs_stellar_3000rows.csv --out build/rows/survey
+	@$(PYTHON) -m cemp.workflow.run 01 --profile rows
+	@$(PYTHON) -m cemp.workflow.run 02 --profile rows
 
 clean: ## remove what the profile has built
 	rm -rf $(B)
