@@ -52,7 +52,8 @@ def promised(name, word):
     block = re.search(rf"^\*\*{word}\*\*(.*?)(?=\n\n|\n\*\*|\Z)", read(name).cells[0].source,
                       re.MULTILINE | re.DOTALL)
     assert block, f"first cell of {name} has no **{word}** line"
-    return {path.replace("<profile>", profile_of(name)) for path in re.findall(r"`([^`]+)`", block[1])}
+    return {path.replace("<profile>", profile_of(name))
+            for path in re.findall(r"`([^`]+)`", block[1])}
 
 
 def is_file(path):
