@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from cemp.constants import SEED
+from cemp.constants import SEED, rng
+from cemp.models.data import ripples
 from cemp.transfer.model import SkyModel
 from cemp.transfer.outside import Domain
 from cemp.transfer.reconstruct import typical_snr
+from cemp.transfer.training import AUGMENT
 from cemp.transfer.trainset import make_trainset, read_trainset
 from cemp.transfer.windows import readable
 
@@ -52,7 +54,9 @@ def make_domain(folder, trainset, n=N_SPECTRA, seed=SEED + SEED_OFFSET, n_jobs=1
     model = SkyModel.load(folder)
     make_trainset(trainset, n, seed=seed, n_jobs=n_jobs, tell=log)
     sample, _ = read_trainset(trainset, n)
-    flux = sample.flux.astype(np.float32)
+    # as in training: without these errors of the continuum each real spectrum looks strange
+    flux = sample.flux * ripples(len(sample), rng("domain", seed), AUGMENT)
+    flux = flux.astype(np.float32)
     good = sample.good & readable(model.ignored)
     log(f"fitting components to {len(flux)} spectra")
     domain = Domain().fit(flux, sample.ivar, good, sample.labels)
