@@ -15,7 +15,7 @@ from cemp.paths import ROOT
 from cemp.spectrum import Spectrum
 from cemp.synthesis.emulator import load_emulator
 from cemp.synthesis.resolution import broaden, sample
-from cemp.transfer import report
+from cemp.transfer import observed, report
 from cemp.transfer.fit import FitSettings, fit_all, fit_spectrum, used_pixels
 from cemp.transfer.miles import normalise_name, read_labels, read_miles, read_star, split
 from cemp.transfer.observed import (
@@ -298,3 +298,14 @@ def test_rows_of_the_papers_table():
     assert [row[0] for row in rows] == 3 * ["development"] + 3 * ["test"]
     assert rows[0][1:3] == ["4000--7000 K", "400"] and rows[1][1] == r"$\feh < -1$"
     assert rows[0][3] == f"${table.loc['4000-7000 K', 'teff']['bias']:+.0f}$" and len(rows[0]) == 9
+
+
+def test_types_take_the_medians_of_the_pipelines_labels(tmp_path):
+    rows = [("G2", 5700 + k, 4.4, -0.1 * k) for k in (-1, 0, 1)] + [("F0", -9999, -9999, -9999)]
+    path = tmp_path / "rows.csv"
+    pd.DataFrame(rows, columns=["subclass", "teff", "logg", "feh"]).to_csv(path, index=False)
+    table = observed.type_medians(path, least=3)
+    assert table.index.tolist() == ["G2"]
+    assert table.loc["G2"].tolist() == [5700, 4.4, 0.0, 3]
+    with pytest.raises(BadInputError, match="nowhere.csv.*LAMOST stellar catalogue"):
+        observed.type_medians(tmp_path / "nowhere.csv")

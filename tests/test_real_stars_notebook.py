@@ -54,6 +54,8 @@ def real(tmp_path_factory):
         (folder / "lamost" / f"{obsid}.fits.gz").write_bytes(gzip.compress(content))
     pd.DataFrame([{"Name": "HD_94028", "Simbad_Identifier": "", "C-H": "6.9", "Teff": "5900"}]
                  ).to_csv(folder / "catalogues" / "JINAbase-yelland25.csv")
+    pd.DataFrame({"subclass": 25 * ["G5"], "teff": 5700.0, "logg": 4.4, "feh": 0.0}).to_csv(
+        folder / "catalogues" / "lamost_dr10_lrs_stellar_3000rows.csv", index=False)
     torch.manual_seed(0)
     model = Macrn(MacrnConfig(covariance=True)).eval()
     for place in ("weights", "ablation/control", "ablation/no-balmer"):
@@ -73,7 +75,8 @@ def profile():
 
 def test_it_runs_and_keeps_the_test_half_closed(real, profile, tmp_path):
     values = {"profile": profile, "real_dir": str(real), "weights": str(real / "weights"),
-              "ablation": str(real / "ablation"), "domain_dir": str(real), "n_fit": 2, "n_boot": 50}
+              "ablation": str(real / "ablation"), "domain_dir": str(real), "n_fit": 2, "n_boot": 50,
+              "open_test": False}
     papermill.execute_notebook(str(NOTEBOOK), str(tmp_path / "ran.ipynb"), values, cwd=str(ROOT),
                                kernel_name="python3", progress_bar=False)
     made = pd.read_csv(ROOT / "build" / profile / "07" / "stars.csv")

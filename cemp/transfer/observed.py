@@ -92,6 +92,35 @@ def type_teff(subclass):
     return float(np.interp(at, number, list(TYPE_TEFF.values()), right=np.nan))
 
 
+def type_medians(path, least=20):
+    """Typical labels of each spectral type, by the survey's own pipeline.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        csv of the LAMOST stellar catalogue.
+    least : int
+        Types with fewer rows of known Teff are left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        By subclass: medians ``lasp_teff`` [K], ``lasp_logg``, ``lasp_feh`` and ``n``, the rows.
+
+    Raises
+    ------
+    BadInputError
+        If there is no such file or it lacks a column.
+    """
+    try:
+        rows = pd.read_csv(path, usecols=["subclass", "teff", "logg", "feh"])
+    except (OSError, ValueError) as error:
+        raise BadInputError(f"{path}: no rows of the LAMOST stellar catalogue ({error})") from error
+    groups = rows[rows["teff"] > 0].groupby("subclass")  # missing is -9999
+    out = groups[["teff", "logg", "feh"]].median().add_prefix("lasp_")
+    return out.assign(n=groups.size())[groups.size() >= least]
+
+
 def read_lamost(folder):
     """Read all LAMOST low-resolution spectra under a folder.
 
