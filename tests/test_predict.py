@@ -17,7 +17,8 @@ from cemp.errors import BadInputError
 from cemp.indices import pseudo_equivalent_width
 from cemp.lamost import read_spectrum
 from cemp.paths import ROOT
-from cemp.predict import PredictSettings, predict_arrays, predict_files, predict_spectra
+from cemp.predict import PredictSettings, predict_files, predict_spectra
+from cemp.predict import predict_arrays as label_arrays
 from cemp.predict.columns import COLUMNS, describe
 from cemp.predict.label import WORDS, judge, load_labeller, prepare
 from cemp.preprocess.pipeline import preprocess
@@ -41,6 +42,18 @@ def seeing(tmp_path_factory):
     folder = tmp_path_factory.mktemp("seeing")
     seeing_member(folder / "member-0")
     return folder
+
+
+def predict_arrays(wave, flux, ivar=None, velocity_kms=0.0, medium="vacuum", **options):
+    """Label arrays whose velocity and medium are said."""
+    return label_arrays(wave, flux, ivar, velocity_kms, medium, **options)
+
+
+def test_velocity_and_medium_must_be_said():
+    with pytest.raises(BadInputError, match="velocity_kms=0 .* and medium='vacuum' or 'air'"):
+        label_arrays(NATIVE, np.ones(NATIVE.size))
+    with pytest.raises(BadInputError, match="give medium='vacuum' or 'air'"):
+        label_arrays(NATIVE, np.ones(NATIVE.size), velocity_kms=12.0)
 
 
 def save(folder, name, spectrum, **changes):

@@ -78,7 +78,7 @@ def _none(skipped):
     return f"no spectrum could be labelled: {first}{more}"
 
 
-def predict_arrays(wave, flux, ivar=None, velocity_kms=0.0, medium="vacuum", names=None,
+def predict_arrays(wave, flux, ivar=None, velocity_kms=None, medium=None, names=None,
                    weights=None, **options):  # fmt: skip
     """Label spectra in memory.
 
@@ -89,11 +89,13 @@ def predict_arrays(wave, flux, ivar=None, velocity_kms=0.0, medium="vacuum", nam
     flux : array_like, shape (n_wave,) or (n, n_wave), or list of arrays
         Flux density in any unit; it need not be normalised.
     ivar : array_like, optional
-        Inverse variance, as `flux`. Without it the noise is estimated from the spectrum.
+        Inverse variance, as `flux`. Without it the noise is estimated from the spectrum. It masks
+        pixels and gives S/N and the error of the G band; errors of labels come from the spectrum.
     velocity_kms : float or array_like, shape (n,)
-        Radial velocity [km/s]; 0 for spectra at rest.
+        Radial velocity [km/s]; 0 for spectra at rest. It must be said: a wrong one makes stars
+        look metal-poor.
     medium : {"vacuum", "air"}
-        Of the wavelengths.
+        Of the wavelengths; it must be said.
     names : sequence of str, optional
         Identifiers; numbers from 0 on by default.
     weights : str or pathlib.Path, optional
@@ -110,14 +112,18 @@ def predict_arrays(wave, flux, ivar=None, velocity_kms=0.0, medium="vacuum", nam
     Raises
     ------
     BadInputError
-        If shapes do not fit, or no spectrum can be used.
+        If velocity or medium are not said, shapes do not fit, or no spectrum can be used.
 
     Examples
     --------
-    >>> from cemp.predict import predict_arrays                       # doctest: +SKIP
-    >>> table = predict_arrays(wave, flux, ivar, velocity_kms=-120)    # doctest: +SKIP
-    >>> table.loc[0, ["fe_h", "c_fe", "p_cemp"]]                       # doctest: +SKIP
+    >>> from cemp.predict import predict_arrays                                   # doctest: +SKIP
+    >>> table = predict_arrays(wave, flux, ivar, velocity_kms=-120, medium="air")  # doctest: +SKIP
+    >>> table.loc[0, ["fe_h", "c_fe", "p_cemp"]]                                   # doctest: +SKIP
     """
+    unsaid = [how for how, value in (("velocity_kms=0 for spectra at rest", velocity_kms),
+                                     ("medium='vacuum' or 'air'", medium)) if value is None]
+    if unsaid:
+        raise BadInputError(f"arrays do not say it themselves: give {' and '.join(unsaid)}")
     settings = make_settings(weights, medium=medium, **options)
     rows = _rows(wave, flux, ivar, velocity_kms, names)
     return _label([partial(_make, row, settings.read) for row in rows],

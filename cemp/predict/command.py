@@ -109,8 +109,8 @@ def run(options):
     try:
         return _predict(options)
     except KeyboardInterrupt:
-        print("stopped; what is labelled is kept, the same command goes on from there",
-              file=sys.stderr)  # fmt: skip
+        print("stopped; finished parts (of 200 spectra) are kept, and the same command goes on "
+              "from there", file=sys.stderr)  # fmt: skip
         return 130
     except MemoryError:
         print("cemp predict: out of memory; give fewer --jobs (0.5 GB each)", file=sys.stderr)
@@ -163,4 +163,10 @@ def summary(outcome, out, skipped):
         lines.append(f"{outcome.skipped.total():,} of {outcome.files:,} files skipped ({kinds}): "
                      f"see {skipped}")  # fmt: skip
     last = f"{outcome.labelled:,} spectra labelled: {out}"
-    return [*lines, last if outcome.labelled else f"no spectrum was labelled, {out} not written"]
+    return [*lines, last if outcome.labelled else _unwritten(out)]
+
+
+def _unwritten(out):
+    """Say that no table was written, and what may stand in its place."""
+    old = "; the file of that name is an older one" if Path(out).exists() else ""
+    return f"no spectrum was labelled, {out} not written{old}"
