@@ -50,7 +50,7 @@ class Paper:
 
 
 def _errors(teff, logg, fe_h, c_h):
-    """Literature repeatability an entry (pairs of JINAbase entries, 842 of them in carbon), with a paper's zero point."""
+    """Literature repeatability (pairs of JINAbase entries, 842 in carbon), with a zero point."""
     return Errors(73.0, 0.18, 0.10, 0.21, (teff, logg, fe_h, c_h), outliers=0.08)
 
 
