@@ -370,3 +370,11 @@ def test_all_real_spectra(constant):
     # DR1 and DR2 have no obsid: the file's name stands for it.
     bare = table[table["obsid"].isna()]
     assert len(bare) == 5 and bare["identifier"].str.startswith("spec-5").all()
+
+
+def test_a_resolution_below_that_of_training_is_refused(constant):
+    spectrum = star(teff=5000, snr=80)
+    arrays = (spectrum.wave, spectrum.flux, spectrum.ivar)
+    with pytest.raises(BadInputError, match="resolution 1000 is below 1400"):
+        predict_arrays(*arrays, weights=constant, resolution=1000.0)
+    assert len(predict_arrays(*arrays, weights=constant, resolution=1500.0)) == 1

@@ -31,6 +31,8 @@ from cemp.transfer.zeropoint import FILE as ZERO_POINT
 #: What readers call a feature, in words.
 WORDS = {"ca_hk": "Ca II H and K", "g_band": "the G band", "c2": "C2",
          "h_beta_mg_b": "H beta and Mg b", "h_alpha": "H alpha", "ca_triplet": "the Ca II triplet"}
+#: Lowest resolving power that training had (`cemp.transfer.randomise.DomainSettings.r_5500`).
+LEAST_RESOLUTION = 1400.0
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def prepare(read, settings):
     try:
         spectrum = read()
         kind, hint = _expected(spectrum)
+        _check_resolution(spectrum)
         vector = preprocess(
             spectrum, PreprocessSettings(min_good_fraction=settings.min_good_fraction)
         )
@@ -129,6 +132,14 @@ def prepare(read, settings):
     except Exception as error:  # one odd file in millions must not end the run: it is reported
         return None, {"kind": "unexpected failure", "reason": repr(error)}
     return vector, _about(spectrum)
+
+
+def _check_resolution(spectrum):
+    """Refuse what is blurred beyond anything in training: its lines would look weak."""
+    resolution = spectrum.meta.get("resolution")
+    if resolution is not None and resolution < LEAST_RESOLUTION:
+        raise BadInputError(f"{spectrum.path}: resolution {resolution:g} is below "
+                            f"{LEAST_RESOLUTION:g}, the lowest in training")
 
 
 def _expected(spectrum):
