@@ -264,3 +264,15 @@ def test_ctrl_c_leaves_nothing(tmp_path, capsys, monkeypatch):
     assert command.main([jina(tmp_path), "--out", str(tmp_path / "t.csv")]) == 130
     assert "t.csv was not written" in capsys.readouterr().err
     assert not (tmp_path / "t.csv").exists()
+
+
+def test_all_unknown_files_are_named_at_once(tmp_path, capsys):
+    from cemp.catalogues.__main__ import main
+
+    for name in ("one.csv", "two.csv"):
+        (tmp_path / name).write_text("a,b\n1,2\n")
+    out = tmp_path / "out.csv"
+    files = [str(tmp_path / "one.csv"), str(tmp_path / "two.csv")]
+    assert main([*files, "--out", str(out)]) == 1
+    said = capsys.readouterr().err
+    assert "one.csv is none of" in said and "two.csv is none of" in said and not out.exists()

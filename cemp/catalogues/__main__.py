@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from cemp.catalogues.combine import TableSettings, combine
-from cemp.catalogues.recognise import KINDS, read
+from cemp.catalogues.recognise import KINDS, read, recognise
 from cemp.catalogues.table_file import FORMATS, check_out, write_table
 from cemp.errors import BadInputError
 
@@ -57,8 +57,10 @@ def read_all(paths):
     Raises
     ------
     BadInputError
-        If a file is no known catalogue, stands there twice, or two are LAMOST's.
+        If files are no known catalogues (all are named, before any is read), one stands there
+        twice, or two are LAMOST's.
     """
+    _check_known(paths)
     tables, survey, lines, seen = [], None, [], {}
     for path in paths:
         kind, table = read(path)
@@ -74,6 +76,18 @@ def read_all(paths):
         else:
             tables.append(table)
     return tables, survey, lines
+
+
+def _check_known(paths):
+    """Name every file that is no catalogue at once: reading the good ones takes a while."""
+    unknown = []
+    for path in paths:
+        try:
+            recognise(path)
+        except BadInputError as error:
+            unknown.append(str(error))
+    if unknown:
+        raise BadInputError("\n".join(unknown))
 
 
 def tell(combined):
