@@ -1,4 +1,4 @@
-"""Files appear whole or not at all."""
+"""Files appear whole or not at all, and one run at a time writes a folder."""
 
 import os
 from contextlib import contextmanager
@@ -39,3 +39,26 @@ def atomic_path(path):
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def hold(lock):
+    """Hold a work folder for this process; the lock ends with the process, however it ends.
+
+    Parameters
+    ----------
+    lock : file object
+        Lock file of the folder, open for writing. It is held until it is closed.
+
+    Raises
+    ------
+    BadInputError
+        If another process holds it.
+    """
+    import fcntl  # not on every system: only who writes needs it
+
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise BadInputError(
+            f"{Path(lock.name).parent}: another run is writing here; wait for it or stop it first"
+        ) from error

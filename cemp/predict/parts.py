@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cemp.atomic import atomic_path
+from cemp.atomic import atomic_path, hold
 from cemp.errors import BadInputError
 from cemp.predict.columns import COLUMNS, SKIPPED, as_table
 from cemp.predict.inputs import read_stretch
@@ -208,8 +208,6 @@ def only_writer(folder):
     BadInputError
         If it cannot be written, or another run works there.
     """
-    import fcntl
-
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = open(folder / ".lock", "w")
@@ -218,10 +216,5 @@ def only_writer(folder):
             f"{folder}: cannot write there ({error.strerror}); give --out in a folder of yours"
         ) from error
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BadInputError(
-                f"{folder}: another run is writing here; wait for it or stop it first"
-            ) from error
+        hold(lock)
         yield

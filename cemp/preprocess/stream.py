@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cemp.atomic import atomic_path
+from cemp.atomic import atomic_path, hold
 from cemp.errors import BadInputError, NotLowResolutionError
 from cemp.lamost import read_spectrum
 from cemp.preprocess.pipeline import PreprocessSettings, preprocess
@@ -209,15 +209,8 @@ def _remove_stale(folder, names):
 @contextmanager
 def _only_writer(folder):
     """Hold the store for this process; the lock ends with the process, however it ends."""
-    import fcntl
-
     with open(folder / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BadInputError(
-                f"{folder}: another run is writing here; wait for it or stop it first"
-            ) from error
+        hold(lock)
         yield
 
 
