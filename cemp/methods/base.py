@@ -1,4 +1,4 @@
-"""What every method is: fit on labelled spectra, predict labels and, if it can, their covariance."""
+"""What every method is: fit on labelled spectra, predict labels, with covariance if it can."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
