@@ -1,0 +1,182 @@
+"""Every method of the comparison by its key, imported when it is first asked for."""
+
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from cemp.errors import BadInputError
+from cemp.paths import Paths
+
+if TYPE_CHECKING:  # never run: tells the workflow which modules a comparison rests on
+    from cemp.methods import (  # noqa: F401
+        adapters,
+        cnn,
+        lines,
+        slam,
+        spcanet,
+        specclip,
+        template,
+        uncertain,
+    )
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a method may need besides training spectra.
+
+    Parameters
+    ----------
+    paths : cemp.paths.Paths
+        The profile.
+    spectra_dir : str
+        Folder of the survey's FITS files, for methods that read native pixels.
+    """
+
+    paths: Paths
+    spectra_dir: str = ""
+
+    @property
+    def folder(self):
+        """Folder of MACRN as 03_training left it."""
+        return self.paths.build / "03"
+
+    @property
+    def observations(self):
+        """Table of spectra, with their files."""
+        return self.paths.build / "01" / "observations.parquet"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One method.
+
+    Parameters
+    ----------
+    where : str
+        ``module:Class``.
+    what : str
+        How it gets from a spectrum to labels, in a few words.
+    source : str
+        The paper that describes it.
+    needs : tuple of str
+        Constructor arguments that are taken from a `Place`, each ``argument`` or
+        ``argument=attribute``.
+    quick : dict
+        Settings with which it runs in seconds, to show that it runs.
+    reads : tuple of str
+        Attributes of `Place` whose files decide its result.
+    seconds : float
+        Fit and prediction of the demo on one core, roughly: the longest is started first.
+    tuned : bool
+        Whether its settings were chosen by `cemp.methods.tune`.
+    """
+
+    where: str
+    what: str
+    source: str
+    needs: tuple = ()
+    quick: dict = field(default_factory=dict)
+    reads: tuple = ()
+    seconds: float = 30.0
+    tuned: bool = True
+
+    @property
+    def module(self):
+        """Dotted name of the module."""
+        return self.where.partition(":")[0]
+
+    def load(self):
+        """Import the class."""
+        return getattr(import_module(self.module), self.where.partition(":")[2])
+
+
+#: In the order of tables: generative, regression, networks.
+METHODS = {
+    "cannon": Entry(
+        "cemp.methods.adapters:TheCannon", "quadratic model of each pixel, inverted",
+        "Ness et al. 2015", quick={"n_starts": 16}, seconds=25),
+    "macrn": Entry(
+        "cemp.methods.adapters:MacrnMethod", "MACRN as the paper trains it", "this paper",
+        needs=("folder",), reads=("folder",), seconds=10, tuned=False),
+}  # fmt: skip
+
+
+def entry(key):
+    """Look a method up.
+
+    Parameters
+    ----------
+    key : str
+
+    Returns
+    -------
+    Entry
+
+    Raises
+    ------
+    BadInputError
+        If there is no such method.
+    """
+    if key not in METHODS:
+        raise BadInputError(f"no method '{key}'; there are: {', '.join(METHODS)}")
+    return METHODS[key]
+
+
+def available(keys=None):
+    """List the methods whose modules are installed, in the order of tables.
+
+    Parameters
+    ----------
+    keys : sequence of str, optional
+        Some of `METHODS`; all of them if left out.
+
+    Returns
+    -------
+    list of str
+    """
+    asked = list(METHODS) if keys is None else list(keys)
+    return [key for key in asked if find_spec(entry(key).module) is not None]
+
+
+def make(key, place, quick=False, **settings):
+    """Construct a method.
+
+    Parameters
+    ----------
+    key : str
+        Of `METHODS`.
+    place : Place
+    quick : bool
+        With the settings that only show that it runs.
+    **settings
+        Constructor arguments in place of the defaults.
+
+    Returns
+    -------
+    cemp.methods.base.Method
+    """
+    about = entry(key)
+    given = {}
+    for need in about.needs:
+        argument, _, attribute = need.partition("=")
+        given[argument] = getattr(place, attribute or argument)
+    return about.load()(**{**given, **(about.quick if quick else {}), **settings})
+
+
+def trials(key):
+    """List the settings that tuning tries.
+
+    Parameters
+    ----------
+    key : str
+
+    Returns
+    -------
+    tuple of dict
+        Constructor arguments of each trial: ``TRIALS`` of the class, or else of its module.
+    """
+    about = entry(key)
+    found = getattr(about.load(), "TRIALS", None)
+    found = found or getattr(import_module(about.module), "TRIALS", ({},))
+    return tuple(found)

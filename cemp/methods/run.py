@@ -1,0 +1,219 @@
+"""Fit every method once and apply it once, each in a process and on a core of its own.
+
+Each method leaves ``predictions.parquet`` and ``record.json`` in a folder of its own; one whose
+data, settings and code are those of the record is not fitted again.
+"""
+
+import json
+import resource
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+
+import numpy as np
+import pandas as pd
+import torch
+
+from cemp.atomic import atomic_path
+from cemp.constants import LABELS
+from cemp.errors import BadInputError
+from cemp.methods import registry
+from cemp.methods.base import Prediction
+from cemp.methods.jobs import fingerprint, load_data
+from cemp.preprocess import workers
+
+#: Columns of the covariance: its upper triangle, row by row.
+_UPPER = np.triu_indices(len(LABELS))
+COVARIANCE = tuple(f"cov_{LABELS[i]}_{LABELS[j]}" for i, j in zip(*_UPPER, strict=True))
+
+
+def predict_rows(method, store, obsids, chunk=1000):
+    """Predict stored spectra, a chunk in memory at a time.
+
+    Parameters
+    ----------
+    method : cemp.methods.base.Method
+        Fitted.
+    store : cemp.vectors.VectorStore
+    obsids : ndarray (m,)
+    chunk : int
+
+    Returns
+    -------
+    cemp.methods.base.Prediction
+    seconds : float
+        CPU time, reading left out.
+    """
+    parts, seconds = [], 0.0
+    for start in range(0, len(obsids), chunk):
+        vectors = store.read(obsids[start : start + chunk])
+        begun = time.process_time()
+        parts.append(method.predict(vectors))
+        seconds += time.process_time() - begun
+    labels = np.concatenate([part.labels for part in parts])
+    errors = [part.covariance for part in parts]
+    covariance = None if errors[0] is None else np.concatenate(errors)
+    return Prediction(labels, covariance), seconds
+
+
+def to_table(obsids, prediction):
+    """Put predictions into columns: obsid, labels and, if given, the covariance's triangle.
+
+    Parameters
+    ----------
+    obsids : ndarray (m,)
+    prediction : cemp.methods.base.Prediction
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    table = pd.DataFrame(np.asarray(prediction.labels, float), columns=list(LABELS))
+    table.insert(0, "obsid", obsids)
+    if prediction.covariance is not None:
+        table[list(COVARIANCE)] = prediction.covariance[:, _UPPER[0], _UPPER[1]]
+    return table
+
+
+def from_table(table):
+    """Take predictions out of the columns that `to_table` made.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+
+    Returns
+    -------
+    cemp.methods.base.Prediction
+    """
+    covariance = None
+    if set(COVARIANCE) <= set(table):
+        covariance = np.empty((len(table), len(LABELS), len(LABELS)))
+        values = table[list(COVARIANCE)].to_numpy(float)
+        covariance[:, _UPPER[0], _UPPER[1]] = covariance[:, _UPPER[1], _UPPER[0]] = values
+    return Prediction(table[list(LABELS)].to_numpy(float), covariance)
+
+
+def _peak_bytes():
+    """Peak memory of this process [byte]; Linux counts in kB, macOS in byte."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else 1024 * peak)
+
+
+def fit_one(job, mark=""):
+    """Fit one method, apply it and keep both predictions and record.
+
+    Parameters
+    ----------
+    job : Job
+    mark : str
+        Fingerprint of the job.
+
+    Returns
+    -------
+    dict
+        The record: ``fit_s``, ``predict_s`` [CPU seconds], ``wall_s``, ``spectra_per_s``,
+        ``n_parameters``, ``peak_bytes``, ``n_train``, ``n_judged``, ``n_failed`` and the
+        settings.
+    """
+    torch.set_num_threads(1)
+    start, data = time.perf_counter(), load_data(job)
+    method = registry.make(job.key, job.place, job.quick, **job.settings)
+    begun = time.process_time()
+    method.fit(data.train, data.train.labels, (data.validation, data.validation.labels))
+    fit_s = time.process_time() - begun
+    prediction, predict_s = predict_rows(method, data.store, data.judged)
+    elsewhere = getattr(method, "fit_seconds_", None)  # trained by an earlier notebook
+    record = {
+        "key": job.key, "name": method.name, "without": job.without, "quick": job.quick,
+        "fit_s": fit_s if elsewhere is None else max(fit_s, float(elsewhere)),
+        "predict_s": predict_s, "wall_s": time.perf_counter() - start,
+        "spectra_per_s": len(data.judged) / max(predict_s, 1e-9),
+        "n_parameters": int(method.n_parameters), "peak_bytes": _peak_bytes(),
+        "n_train": len(data.train), "n_judged": len(data.judged),
+        "n_failed": int((~np.isfinite(prediction.labels).all(axis=1)).sum()),
+        "settings": job.settings, "report": getattr(method, "report_", {}), "fingerprint": mark,
+    }  # fmt: skip
+    _keep(job, to_table(data.judged, prediction), record)
+    return record
+
+
+def _keep(job, table, record):
+    """Write predictions, then the record: a folder with a record is whole."""
+    (job.folder / "record.json").unlink(missing_ok=True)
+    with atomic_path(job.folder / "predictions.parquet") as path:
+        table.to_parquet(path, index=False)
+    with atomic_path(job.folder / "record.json") as path:
+        path.write_text(json.dumps(record, indent=1, default=str) + "\n")
+
+
+def _call(task):
+    return fit_one(*task)
+
+
+def read_record(job):
+    """Read what a job left; empty if it has not ended."""
+    path = job.folder / "record.json"
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def run_jobs(jobs, n_jobs=2, tell=print):
+    """Run all jobs that are not done yet, the longest first.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+    n_jobs : int
+        Processes at a time, one thread each.
+    tell : callable
+        Gets a line of progress for each job.
+
+    Returns
+    -------
+    dict of str to dict
+        Record of each job by its name, in the order of `jobs`.
+
+    Raises
+    ------
+    BadInputError
+        If a process dies; what has ended stays.
+    """
+    order, tasks = sorted(jobs, key=lambda job: -registry.entry(job.key).seconds), []
+    loaded = {}
+    for job in order:
+        rows = (job.without, job.search, job.snrg_min)
+        loaded[rows] = loaded[rows] if rows in loaded else load_data(job)
+        mark = fingerprint(job, loaded[rows])
+        if read_record(job).get("fingerprint") == mark:
+            tell(f"{job.name}: as before, not fitted again")
+        else:
+            tasks.append((job, mark))
+    loaded.clear()
+    for done, record in enumerate(_in_processes(_call, tasks, n_jobs), 1):
+        tell(f"{record['name']}{' without ' * bool(record['without'])}{record['without']}: "
+             f"fit {record['fit_s']:.0f} s, {record['spectra_per_s']:,.0f} spectra/s, "
+             f"{record['peak_bytes'] / 2**30:.1f} GiB ({done} of {len(tasks)})")  # fmt: skip
+    return {job.name: read_record(job) for job in jobs}
+
+
+def _in_processes(function, tasks, n_jobs):
+    """Yield results as they come; every task has a fresh process, so memory is its own."""
+    if not tasks:
+        return
+    with workers._one_thread():
+        pool = ProcessPoolExecutor(
+            min(n_jobs, len(tasks)), mp_context=get_context("spawn"),
+            initializer=workers._start_worker, max_tasks_per_child=1,
+        )  # fmt: skip
+        try:
+            for future in as_completed([pool.submit(function, task) for task in tasks]):
+                yield future.result()
+        except BrokenProcessPool as error:
+            raise BadInputError(
+                "a method's process died (killed, or out of memory: one process at a time needs "
+                "less); run again, finished methods are kept"
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
