@@ -1,0 +1,200 @@
+"""Template matching behind the interface of the methods."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cemp.constants import LABELS
+from cemp.errors import BadInputError
+from cemp.lamost import read_spectrum
+from cemp.methods.base import Method, Prediction
+from cemp.methods.template import coarse
+from cemp.methods.template.fit import Problem, fit_pixels
+from cemp.methods.template.library import Library, normalise
+from cemp.methods.template.native import CALCIUM, CORES, prepare
+from cemp.paths import ROOT
+from cemp.synthesis.emulator import load_emulator
+
+#: Settings that were tried on the validation fold; the first are the defaults.
+TRIALS = (
+    {},
+    {"limits": "paper"},
+    {"nuisance": False},
+    {"model_error": 0.02},
+)
+#: Spectra read and searched together.
+CHUNK = 128
+#: Residual [sigma] beyond which a pixel is taken for a cosmic ray or a sky line.
+CLIP = 5.0
+
+
+class TemplateMatching(Method):
+    """Chi-square of the synthetic library's spectra, on native pixels; nothing is learned.
+
+    Coarse search (velocity by cross-correlation, labels by two matrix products), then
+    Levenberg-Marquardt in labels, velocity and scale (a polynomial in each arm), with the
+    emulator of the grid's library half; covariance from the Jacobian.
+
+    Parameters
+    ----------
+    spectra_dir : str or pathlib.Path
+        Folder of the FITS files: the method reads native pixels, not the vectors.
+    observations : pandas.DataFrame
+        Columns obsid and path (relative to `spectra_dir`).
+    limits : {"grid", "paper"}
+        Range of the labels: all that the grid covers, or that of the paper's library.
+    nuisance : bool
+        Fit [alpha/Fe], [N/Fe] and the resolving power too, with their priors.
+    order : int
+        Degree of the polynomial that scales each arm.
+    model_error : float
+        Error of a template's pixel [continuum].
+    calcium : bool
+        Use the cores of Ca II H and K.
+    n_starts : int
+        Coarse templates from which the fit starts; the best minimum counts.
+    emulator : cemp.synthesis.emulator.Emulator, optional
+        The library half's, read from its cache if left out.
+
+    Attributes
+    ----------
+    report_ : pandas.DataFrame
+        Of the last `predict`, one row a spectrum: obsid, rv [km/s], chi2 (reduced), n_used,
+        converged, at_edge, reason ("" unless there is no answer).
+    """
+
+    name = "Template matching"
+
+    def __init__(self, spectra_dir, observations, limits="grid", nuisance=True, order=4,
+                 model_error=0.01, calcium=True, n_starts=1, emulator=None):
+        self.spectra_dir, self.observations = spectra_dir, observations
+        self.limits, self.nuisance, self.order = limits, nuisance, order
+        self.model_error, self.calcium, self.n_starts = model_error, calcium, n_starts
+        self.emulator = emulator
+
+    def fit(self, spectra=None, labels=None, validation=None):
+        """Compute the coarse library; training spectra are not looked at.
+
+        Parameters
+        ----------
+        spectra, labels, validation : object, optional
+            As of `Method.fit`; not used.
+
+        Returns
+        -------
+        TemplateMatching
+        """
+        emulator = self.emulator or load_emulator("library", cache=ROOT / "build" / "emulator")
+        self.library_ = Library(emulator)
+        self.coarse_ = self.library_.coarse(self.limits)
+        # every 20th template, in an order that mixes all labels, is enough for the velocity
+        order = np.random.default_rng(0).permutation(len(self.coarse_.labels))
+        self.velocity_templates_ = self.coarse_.norm[0, order[:24]]
+        return self
+
+    @property
+    def n_parameters(self):
+        """Nothing is learned from training rows."""
+        return 0
+
+    def predict(self, spectra):
+        """Fit spectra.
+
+        Parameters
+        ----------
+        spectra : object
+            Only its ``obsid`` is used.
+
+        Returns
+        -------
+        Prediction
+            NaN where the fit failed; `report_` tells why.
+        """
+        paths = dict(zip(self.observations["obsid"], self.observations["path"], strict=True))
+        unknown = [obsid for obsid in spectra.obsid if obsid not in paths]
+        if unknown:
+            raise BadInputError(f"obsid {unknown[:3]} not in observations: give all of stage 01")
+        files = [Path(self.spectra_dir) / paths[obsid] for obsid in spectra.obsid]
+        rows = []
+        for start in range(0, len(files), CHUNK):
+            rows += self.fit_spectra([read_spectrum(path) for path in files[start:start + CHUNK]])
+        return self._collect(spectra.obsid, rows)
+
+    def fit_spectra(self, spectra):
+        """Fit spectra that are in memory.
+
+        Parameters
+        ----------
+        spectra : list of cemp.spectrum.Spectrum
+
+        Returns
+        -------
+        list of cemp.methods.template.fit.Fit or str
+            The reason where there is no fit.
+        """
+        out, ready = [None] * len(spectra), []
+        for row, spectrum in enumerate(spectra):
+            try:
+                ready.append((row, *self._place(spectrum)))
+            except BadInputError as error:
+                out[row] = str(error)
+        if not ready:
+            return out
+        rows, flux, weight, shifts, velocities = zip(*ready, strict=True)
+        best = coarse.search(np.array(flux), np.array(weight), shifts, self.coarse_,
+                             self.n_starts)
+        for row, velocity, which in zip(rows, velocities, best, strict=True):
+            try:
+                out[row] = self._refine(spectra[row], velocity, self.coarse_.labels[which])
+            except (BadInputError, np.linalg.LinAlgError) as error:
+                out[row] = str(error)
+        return out
+
+    def _place(self, spectrum):
+        """Normalised flux and weight on the lattice, shift [pixel], velocity [km/s]."""
+        flux, weight, fraction = normalise(spectrum, 0.0)
+        shift = coarse.find_velocity(flux, weight, self.velocity_templates_)
+        velocity = coarse.pixels_to_kms(shift + fraction)
+        flux, weight, _ = normalise(spectrum, velocity)
+        return flux, weight, shift, velocity
+
+    def pixels(self, spectrum, velocity):
+        """Native pixels of a spectrum, as this method's settings want them."""
+        masked = CORES if self.calcium else CORES + CALCIUM
+        return prepare(spectrum, velocity, self.order, self.model_error, masked)
+
+    def _refine(self, spectrum, velocity, starts):
+        """Best fit from several starts; again without outliers."""
+        pixels = self.pixels(spectrum, velocity)
+        settings = {"limits": self.limits, "nuisance": self.nuisance}
+        fits = [fit_pixels(self.library_, pixels, labels, velocity, max_steps=8, **settings)
+                for labels in starts]
+        best = min(fits, key=lambda fit: fit.chi2)
+        problem = Problem(self.library_, pixels, **settings)
+        x = problem.start(best.values[:4], best.values[6])
+        offset = np.abs(problem.residual(x)[:pixels.wave.size])
+        keep = offset < CLIP * max(1.0, np.sqrt(best.chi2))
+        pixels = replace(pixels, wave=pixels.wave[keep], flux=pixels.flux[keep],
+                         sigma=pixels.sigma[keep], design=pixels.design[keep])
+        return fit_pixels(self.library_, pixels, best.values[:4], best.values[6], **settings)
+
+    def _collect(self, obsid, fits):
+        """Build the prediction, and the report beside it."""
+        labels = np.full((len(fits), 4), np.nan)
+        covariance, report = np.full((len(fits), 4, 4), np.nan), []
+        for row, fit in enumerate(fits):
+            if isinstance(fit, str):
+                report.append({"reason": fit})
+                continue
+            if fit.converged:
+                labels[row], covariance[row] = fit.labels()
+            report.append({"rv": fit.values[6], "chi2": fit.chi2, "n_used": fit.n_used,
+                           "converged": fit.converged, "at_edge": fit.at_edge,
+                           "reason": "" if fit.converged else "not converged"})
+        columns = ["rv", "chi2", "n_used", "converged", "at_edge", "reason"]
+        self.report_ = pd.DataFrame(report, columns=columns)
+        self.report_.insert(0, "obsid", np.asarray(obsid))
+        assert labels.shape[1] == len(LABELS)
+        return Prediction(labels, covariance)
