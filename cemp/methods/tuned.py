@@ -1,0 +1,67 @@
+"""MACRN at its best, behind the interface of the methods."""
+
+import numpy as np
+
+from cemp.constants import SEED
+from cemp.errors import BadInputError
+from cemp.methods.adapters import as_sample
+from cemp.methods.base import Method, Prediction
+from cemp.models import tuned
+from cemp.models.data import Augment
+from cemp.models.macrn import count_parameters
+from cemp.models.tuned_train import TunedSettings, TunedTraining
+
+
+class TunedMacrnMethod(Method):
+    """The tuned configuration of MACRN (`cemp.models.tuned`), trained here.
+
+    Parameters
+    ----------
+    config : dict, optional
+        Fields of `cemp.models.tuned.TunedConfig` that differ from its defaults; errors are given
+        with ``{"covariance": True}``.
+    settings : dict, optional
+        Fields of `cemp.models.tuned_train.TunedSettings` that differ.
+    augment : dict, optional
+        Fields of `cemp.models.data.Augment` that differ.
+    epochs : int, optional
+    seed : int
+
+    Attributes
+    ----------
+    model_ : cemp.models.tuned.TunedMacrn
+    history_ : list of dict
+        One an epoch.
+    """
+
+    name = "MACRN, tuned"
+
+    def __init__(self, config=None, settings=None, augment=None, epochs=None, seed=SEED):
+        self.config, self.settings, self.augment = config, settings, augment
+        self.epochs, self.seed = epochs, seed
+
+    def fit(self, spectra, labels, validation=None):
+        """Train; the epoch that is kept is the best of `validation`."""
+        if validation is None:
+            raise BadInputError(f"{self.name} picks its epoch on validation: give it to fit")
+        settings = {"seed": self.seed, **(self.settings or {})}
+        if self.epochs is not None:
+            settings["epochs"] = self.epochs
+        if self.augment:
+            settings["augment"] = Augment(**self.augment)
+        made = TunedTraining(
+            as_sample(spectra, labels), as_sample(*validation),
+            tuned.TunedConfig(**(self.config or {})), TunedSettings(**settings),
+        ).run()  # fmt: skip
+        self.model_, self.history_ = made.model_, made.history_
+        return self
+
+    def predict(self, spectra):
+        """Labels, and errors if the network was built to give them."""
+        ivar = np.where(spectra.good, spectra.ivar, 0)
+        return Prediction(*tuned.predict(self.model_, spectra.flux, ivar))
+
+    @property
+    def n_parameters(self):
+        """Weights of the network."""
+        return count_parameters(self.model_)
