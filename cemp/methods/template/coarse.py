@@ -4,7 +4,10 @@ import numpy as np
 from scipy import fft
 
 from cemp.constants import C_KMS
-from cemp.methods.template.library import LOG_STEP, N_LATTICE
+from cemp.errors import BadInputError
+from cemp.methods.template.library import LOG_START, LOG_STEP, N_LATTICE
+from cemp.methods.template.native import CORES, allowed
+from cemp.preprocess.continuum import continuum
 
 
 def pixels_to_kms(pixels):
@@ -15,6 +18,80 @@ def pixels_to_kms(pixels):
 def kms_to_pixels(velocity):
     """Undo `pixels_to_kms`."""
     return np.log1p(velocity / C_KMS) / (np.log(10) * LOG_STEP)
+
+
+def normalise(spectrum, velocity, model_error=0.02):
+    """Put a normalised spectrum on the lattice.
+
+    Parameters
+    ----------
+    spectrum : cemp.spectrum.Spectrum
+        On LAMOST's pixels.
+    velocity : float
+        Guess [km/s], for the continuum's windows.
+    model_error : float
+        Error of a template in units of the continuum.
+
+    Returns
+    -------
+    flux, weight : ndarray of float32, shape (n_lattice,)
+        Normalised flux, and the inverse variance of its difference from a template; 0 where
+        nothing can be said.
+    fraction : float
+        By which fraction of a pixel the spectrum's pixels are redder than the lattice's.
+
+    Raises
+    ------
+    BadInputError
+        If pixels are not 1e-4 dex wide.
+    """
+    log_wave = np.log10(spectrum.wave)
+    if abs((log_wave[-1] - log_wave[0]) / (log_wave.size - 1) / LOG_STEP - 1) > 1e-3:
+        raise BadInputError(f"{spectrum.path}: pixels are not 1e-4 dex wide; use LAMOST LRS files")
+    offset = (log_wave[0] - LOG_START) / LOG_STEP
+    first = round(offset)
+    cont = continuum(spectrum.wave / (1 + velocity / C_KMS), spectrum.flux, spectrum.good)
+    use = spectrum.good & np.isfinite(cont) & allowed(spectrum.wave, velocity, CORES)
+    use &= np.where(np.isfinite(cont), cont, 0) > 0
+    ratio = np.where(use, spectrum.flux / np.where(use, cont, 1), 1)
+    # a spike of ten times the continuum would rule the whole comparison
+    use &= np.abs(ratio - 0.5) < 1.5
+    variance = 1 / np.where(use, spectrum.ivar * cont**2, 1) + model_error**2
+    flux, weight = np.ones(N_LATTICE, np.float32), np.zeros(N_LATTICE, np.float32)
+    at = first + np.arange(ratio.size)
+    keep = (at >= 0) & (at < N_LATTICE)
+    flux[at[keep]] = ratio[keep]
+    weight[at[keep]] = np.where(use, 1 / variance, 0)[keep]
+    return flux, weight, offset - first
+
+
+def place(spectrum, templates):
+    """Find a spectrum's velocity and normalise it for the search.
+
+    Parameters
+    ----------
+    spectrum : cemp.spectrum.Spectrum
+    templates : ndarray, shape (t, n_lattice)
+        As of `cemp.methods.template.library.Coarse.some`.
+
+    Returns
+    -------
+    flux, weight : ndarray, shape (n_lattice,)
+    shift : float
+        On the lattice [pixel].
+    velocity : float
+        [km/s], positive if receding.
+
+    Raises
+    ------
+    BadInputError
+        As of `normalise`.
+    """
+    flux, weight, fraction = normalise(spectrum, 0.0)
+    shift = find_velocity(flux, weight, templates)
+    velocity = pixels_to_kms(shift + fraction)
+    flux, weight, _ = normalise(spectrum, velocity)
+    return flux, weight, shift, velocity
 
 
 def correlate(flux, weight, templates, reach):
@@ -108,16 +185,18 @@ def search(flux, weight, shifts, coarse, n_best=1):
 
     Returns
     -------
-    ndarray of int, shape (n, n_best)
-        Rows of ``coarse.labels``, best first.
+    rows : ndarray of int, shape (n, n_best)
+        Of ``coarse.labels``, best first.
+    chi2 : ndarray, shape (n, n_best)
     """
-    n_phase, out = len(coarse.norm), np.zeros((len(flux), n_best), dtype=int)
-    parts = np.round(np.asarray(shifts) * n_phase).astype(int)
-    for phase in range(n_phase):
-        rows = np.flatnonzero(parts % n_phase == phase)
-        if rows.size:
-            rolled = [np.array([np.roll(array[row], -(parts[row] // n_phase)) for row in rows])
+    rows, best = np.zeros((len(flux), n_best), dtype=int), np.zeros((len(flux), n_best))
+    parts = np.round(np.asarray(shifts) * coarse.n_phase).astype(int)
+    for phase in range(coarse.n_phase):
+        here = np.flatnonzero(parts % coarse.n_phase == phase)
+        if here.size:
+            rolled = [np.array([np.roll(array[k], -(parts[k] // coarse.n_phase)) for k in here])
                       for array in (flux, weight)]
-            chi2 = chi_square(*rolled, coarse.norm[phase])
-            out[rows] = np.argsort(chi2, axis=1, kind="stable")[:, :n_best]
-    return out
+            chi2 = chi_square(rolled[0], rolled[1] * coarse.covered, coarse.norm[phase])
+            rows[here] = np.argsort(chi2, axis=1, kind="stable")[:, :n_best]
+            best[here] = np.take_along_axis(chi2, rows[here], axis=1)
+    return rows, best

@@ -52,10 +52,28 @@ class Fit:
     at_edge: bool
 
     def labels(self):
-        """Labels teff, logg, fe_h, c_h (4,) and their covariance (4, 4)."""
+        """Give labels teff, logg, fe_h, c_h (4,) and their covariance (4, 4)."""
         turn = np.eye(4)
         turn[3, 2] = 1  # [C/H] = [C/Fe] + [Fe/H]
         return turn @ self.values[:4], turn @ self.covariance[:4, :4] @ turn.T
+
+
+def prior(values):
+    """Offsets from `PRIOR` and from the grid's border, in their standard deviations.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, 8)
+        In the order of `NAMES`.
+
+    Returns
+    -------
+    ndarray, shape (n, 4)
+        Half the sum of their squares is -ln(prior).
+    """
+    mean, sigma = np.array(list(PRIOR.values())).T
+    offset = (values[:, [NAMES.index(name) for name in PRIOR]] - mean) / sigma
+    return np.column_stack([offset, outside(values) / BORDER])
 
 
 class Problem:
@@ -127,11 +145,7 @@ class Problem:
         """Weighted residuals, priors and border behind them."""
         state = self._state(x)
         fit = (state["seen"] * state["scale"] - self.pixels.flux) * self.weight
-        return np.concatenate([fit, self._prior(state["v"])])
-
-    def _prior(self, v):
-        offset = [(v[NAMES.index(name)] - mean) / sigma for name, (mean, sigma) in PRIOR.items()]
-        return np.append(offset, outside(v[None])[0] / BORDER)
+        return np.concatenate([fit, prior(state["v"][None])[0]])
 
     def jacobian(self, x):
         """Differentiate `residual` by x; shape (m + 4, n_free)."""
@@ -151,7 +165,7 @@ class Problem:
             slopes[:, column] = (operator @ state["fine"]) * STEP[which[column]]
         slopes *= (state["scale"] * self.weight)[:, None]
         inner = cho_solve(state["factor"], state["columns"].T @ slopes)
-        priors = np.array([self._prior(m) for m in moved]) - self._prior(v)
+        priors = prior(moved) - prior(v[None])
         return np.vstack([slopes - state["columns"] @ inner, priors.T * sign[which]])
 
 
@@ -192,3 +206,10 @@ def finish(problem, done):
     edge = (v - problem.low < margin) | (problem.high - v < margin)
     sound = np.isfinite(v).all() and np.isfinite(covariance).all()
     return Fit(v, covariance, float(chi2), m, bool(done.status > 0 and sound), bool(edge[:4].any()))
+
+
+def found(labels, velocity, chi2, n_used):
+    """Make the `Fit` of a coarse template that is not refined: no covariance."""
+    values = np.array([*labels, 0.0, NITROGEN, velocity, 0.0])
+    nothing = np.full((len(NAMES), len(NAMES)), np.nan)
+    return Fit(values, nothing, float(chi2 / n_used), int(n_used), True, False)

@@ -6,16 +6,19 @@ import numpy as np
 
 from cemp.constants import C_KMS
 from cemp.errors import BadInputError
-from cemp.methods.template.native import CORES, RANGE, allowed, kernels
+from cemp.methods.template.native import RANGE, kernels
 from cemp.preprocess.continuum import continuum
 from cemp.synthesis import design
-from cemp.synthesis.emulator import Emulator
+from cemp.synthesis.emulator import Emulator, sound
+from cemp.synthesis.grid import load_grid
 
 #: Pixels on which spectra are compared coarsely: LAMOST's own, log10(vacuum Angstrom).
 LOG_START, LOG_STEP, N_LATTICE = 3.5682, 1e-4, 3909
 LATTICE = 10 ** (LOG_START + LOG_STEP * np.arange(N_LATTICE))
 #: Velocity of one such pixel [km/s].
 PIXEL_KMS = C_KMS * np.log(10) * LOG_STEP
+#: Shifts of the coarse templates within a pixel: a spectrum is at most 17 km/s from one of two.
+N_PHASE = 2
 #: Ranges of the labels: those of the paper's library, and all that the grid covers.
 PAPER = {"teff": (4000, 6500), "logg": (1.0, 4.5), "fe_h": (-4.0, 0.0), "c_fe": (0.0, 3.0)}
 GRID = {"teff": (3900, 7100), "logg": (0.2, 5.0), "fe_h": (-4.0, 0.5), "c_fe": (-0.8, 3.5)}
@@ -82,12 +85,99 @@ class Coarse:
     Parameters
     ----------
     labels : ndarray, shape (t, 4)
+        Teff [K], log g, [Fe/H], [C/Fe]; NaN where unknown.
     norm : ndarray of float32, shape (phase, t, n_lattice)
         Continuum-normalised; phase k is shifted by k / n_phase pixels to the red.
+    covered : ndarray of float32, shape (n_lattice,)
+        1 where the templates have flux, else 0.
     """
 
     labels: np.ndarray
     norm: np.ndarray
+    covered: np.ndarray
+
+    @property
+    def n_phase(self):
+        """Shifts a pixel."""
+        return len(self.norm)
+
+    def some(self, n=24):
+        """Take some templates that mix all labels, enough for a velocity: (n, n_lattice)."""
+        return self.norm[0, np.random.default_rng(0).permutation(len(self.labels))[:n]]
+
+
+def make_coarse(labels, wave, flux, operators):
+    """Bring templates to the lattice and divide them by their continuum.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (t, 4)
+    wave : ndarray, shape (n_fine,)
+        Rest wavelengths of the templates [Angstrom].
+    flux : callable
+        Row numbers to fluxes (n, n_fine).
+    operators : callable
+        Observed wavelengths and a velocity [km/s] to the operator (m, n_fine) that broadens a
+        template and reads it there.
+
+    Returns
+    -------
+    Coarse
+    """
+    inside = (LATTICE > wave[0] + 10) & (LATTICE < wave[-1] - 10)
+    good = np.ones(inside.sum(), dtype=bool)
+    norm = np.ones((N_PHASE, len(labels), N_LATTICE), dtype=np.float32)
+    made = [operators(LATTICE[inside], k / N_PHASE * PIXEL_KMS) for k in range(N_PHASE)]
+    for start in range(0, len(labels), 64):
+        rows = np.arange(start, min(start + 64, len(labels)))
+        fine = flux(rows).T
+        for phase, operator in enumerate(made):
+            for row, seen in zip(rows, (operator @ fine).T.astype(float), strict=True):
+                norm[phase, row, inside] = seen / continuum(LATTICE[inside], seen, good)
+    return Coarse(labels, norm, inside.astype(np.float32))
+
+
+def from_grid(limits="grid", half="library"):
+    """Coarse templates that are the grid's own spectra: no emulator between them and the star.
+
+    Parameters
+    ----------
+    limits : {"grid", "paper"}
+    half : str
+        As of `cemp.synthesis.grid.load_grid`.
+
+    Returns
+    -------
+    Coarse
+    """
+    grid = load_grid(half)
+    edges = np.array([look_up(limits)[name] for name in ("teff", "logg", "fe_h", "c_fe")])
+    inside = ((grid.labels[:, :4] >= edges[:, 0]) & (grid.labels[:, :4] <= edges[:, 1])).all(axis=1)
+    grid = grid.select(inside & sound(grid))
+
+    def flux(rows):
+        cont = [np.interp(grid.wave, grid.cont_wave, np.log(grid.cont[row])) for row in rows]
+        return grid.norm[rows] * np.exp(cont - np.mean(cont)).astype(np.float32)
+
+    return make_coarse(grid.labels[:, :4], grid.wave, flux, _operator(grid.wave))
+
+
+def _operator(wave):
+    """Operators for templates of the grid's resolution."""
+    return lambda pixels, velocity: kernels(pixels, velocity, wave)[0]
+
+
+def look_up(limits):
+    """Give ranges of labels by name.
+
+    Raises
+    ------
+    BadInputError
+        If there are no such limits.
+    """
+    if limits not in LIMITS:
+        raise BadInputError(f"no limits '{limits}': use 'paper' or 'grid'")
+    return LIMITS[limits]
 
 
 class Library:
@@ -131,81 +221,17 @@ class Library:
         norm /= cont[0].mean()
         return norm
 
-    def coarse(self, limits="grid", n_phase=2):
-        """Compute the coarse templates.
+    def coarse(self, limits="grid"):
+        """Compute coarse templates on a grid of `nodes`.
 
         Parameters
         ----------
         limits : {"paper", "grid"}
-        n_phase : int
-            Shifts a pixel.
 
         Returns
         -------
         Coarse
-
-        Raises
-        ------
-        BadInputError
-            If there are no such limits.
         """
-        if limits not in LIMITS:
-            raise BadInputError(f"no limits '{limits}': use 'paper' or 'grid'")
-        labels = nodes(LIMITS[limits])
-        inside = (LATTICE > self.wave[0]) & (LATTICE < self.wave[-1])
-        good = np.ones(inside.sum(), dtype=bool)
-        norm = np.ones((n_phase, len(labels), N_LATTICE), dtype=np.float32)
-        for phase in range(n_phase):
-            read, *_ = kernels(LATTICE[inside], phase / n_phase * PIXEL_KMS, self.wave)
-            for start in range(0, len(labels), 64):
-                rows = np.arange(start, min(start + 64, len(labels)))
-                seen = (read @ self.flux(complete_labels(labels[rows])).T).T
-                for row, flux in zip(rows, seen, strict=True):
-                    cont = continuum(LATTICE[inside], flux.astype(float), good)
-                    norm[phase, row, inside] = flux / cont
-        return Coarse(labels, norm)
-
-
-def normalise(spectrum, velocity, model_error=0.02):
-    """Put a normalised spectrum on the lattice.
-
-    Parameters
-    ----------
-    spectrum : cemp.spectrum.Spectrum
-        On LAMOST's pixels.
-    velocity : float
-        Guess [km/s], for the continuum's windows.
-    model_error : float
-        Error of a template in units of the continuum.
-
-    Returns
-    -------
-    flux, weight : ndarray of float32, shape (n_lattice,)
-        Normalised flux, and the inverse variance of its difference from a template; 0 where
-        nothing can be said.
-    fraction : float
-        By which fraction of a pixel the spectrum's pixels are redder than the lattice's.
-
-    Raises
-    ------
-    BadInputError
-        If pixels are not 1e-4 dex wide.
-    """
-    log_wave = np.log10(spectrum.wave)
-    if abs((log_wave[-1] - log_wave[0]) / (log_wave.size - 1) / LOG_STEP - 1) > 1e-3:
-        raise BadInputError(f"{spectrum.path}: pixels are not 1e-4 dex wide; use LAMOST LRS files")
-    offset = (log_wave[0] - LOG_START) / LOG_STEP
-    first = round(offset)
-    cont = continuum(spectrum.wave / (1 + velocity / C_KMS), spectrum.flux, spectrum.good)
-    use = spectrum.good & np.isfinite(cont) & allowed(spectrum.wave, velocity, CORES)
-    use &= np.where(np.isfinite(cont), cont, 0) > 0
-    ratio = np.where(use, spectrum.flux / np.where(use, cont, 1), 1)
-    # a spike of ten times the continuum would rule the whole comparison
-    use &= np.abs(ratio - 0.5) < 1.5
-    variance = 1 / np.where(use, spectrum.ivar * cont**2, 1) + model_error**2
-    flux, weight = np.ones(N_LATTICE, np.float32), np.zeros(N_LATTICE, np.float32)
-    at = first + np.arange(ratio.size)
-    keep = (at >= 0) & (at < N_LATTICE)
-    flux[at[keep]] = ratio[keep]
-    weight[at[keep]] = np.where(use, 1 / variance, 0)[keep]
-    return flux, weight, offset - first
+        labels = nodes(look_up(limits))
+        return make_coarse(labels, self.wave, lambda rows: self.flux(complete_labels(labels[rows])),
+                           _operator(self.wave))

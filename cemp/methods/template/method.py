@@ -11,8 +11,8 @@ from cemp.errors import BadInputError
 from cemp.lamost import read_spectrum
 from cemp.methods.base import Method, Prediction
 from cemp.methods.template import coarse
-from cemp.methods.template.fit import Problem, fit_pixels
-from cemp.methods.template.library import Library, normalise
+from cemp.methods.template.fit import Problem, fit_pixels, found
+from cemp.methods.template.library import Library, from_grid
 from cemp.methods.template.native import CALCIUM, CORES, prepare
 from cemp.paths import ROOT
 from cemp.synthesis.emulator import load_emulator
@@ -41,8 +41,8 @@ class TemplateMatching(Method):
     ----------
     spectra_dir : str or pathlib.Path
         Folder of the FITS files: the method reads native pixels, not the vectors.
-    observations : pandas.DataFrame
-        Columns obsid and path (relative to `spectra_dir`).
+    observations : pandas.DataFrame or str or pathlib.Path
+        Columns obsid and path (relative to `spectra_dir`), or the parquet file of them.
     limits : {"grid", "paper"}
         Range of the labels: all that the grid covers, or that of the paper's library.
     nuisance : bool
@@ -55,6 +55,9 @@ class TemplateMatching(Method):
         Use the cores of Ca II H and K.
     n_starts : int
         Coarse templates from which the fit starts; the best minimum counts.
+    refine : bool
+        False: the labels are those of the best of the grid's own spectra, without errors, which
+        takes no emulator and a twentieth of the time.
     emulator : cemp.synthesis.emulator.Emulator, optional
         The library half's, read from its cache if left out.
 
@@ -68,11 +71,11 @@ class TemplateMatching(Method):
     name = "Template matching"
 
     def __init__(self, spectra_dir, observations, limits="grid", nuisance=True, order=4,
-                 model_error=0.01, calcium=True, n_starts=1, emulator=None):
+                 model_error=0.01, calcium=True, n_starts=1, refine=True, emulator=None):
         self.spectra_dir, self.observations = spectra_dir, observations
         self.limits, self.nuisance, self.order = limits, nuisance, order
         self.model_error, self.calcium, self.n_starts = model_error, calcium, n_starts
-        self.emulator = emulator
+        self.refine, self.emulator = refine, emulator
 
     def fit(self, spectra=None, labels=None, validation=None):
         """Compute the coarse library; training spectra are not looked at.
@@ -86,12 +89,12 @@ class TemplateMatching(Method):
         -------
         TemplateMatching
         """
-        emulator = self.emulator or load_emulator("library", cache=ROOT / "build" / "emulator")
-        self.library_ = Library(emulator)
-        self.coarse_ = self.library_.coarse(self.limits)
-        # every 20th template, in an order that mixes all labels, is enough for the velocity
-        order = np.random.default_rng(0).permutation(len(self.coarse_.labels))
-        self.velocity_templates_ = self.coarse_.norm[0, order[:24]]
+        if self.refine:
+            cache = ROOT / "build" / "emulator"
+            self.library_ = Library(self.emulator or load_emulator("library", cache=cache))
+            self.coarse_ = self.library_.coarse(self.limits)
+        else:
+            self.coarse_ = from_grid(self.limits)
         return self
 
     @property
@@ -112,15 +115,35 @@ class TemplateMatching(Method):
         Prediction
             NaN where the fit failed; `report_` tells why.
         """
-        paths = dict(zip(self.observations["obsid"], self.observations["path"], strict=True))
-        unknown = [obsid for obsid in spectra.obsid if obsid not in paths]
-        if unknown:
-            raise BadInputError(f"obsid {unknown[:3]} not in observations: give all of stage 01")
-        files = [Path(self.spectra_dir) / paths[obsid] for obsid in spectra.obsid]
-        rows = []
+        files, rows = self.files(spectra.obsid), []
         for start in range(0, len(files), CHUNK):
             rows += self.fit_spectra([read_spectrum(path) for path in files[start:start + CHUNK]])
         return self._collect(spectra.obsid, rows)
+
+    def files(self, obsids):
+        """Find the FITS files of spectra.
+
+        Parameters
+        ----------
+        obsids : array_like of int
+
+        Returns
+        -------
+        list of pathlib.Path
+
+        Raises
+        ------
+        BadInputError
+            If one is not in the table of observations.
+        """
+        table = self.observations
+        if not isinstance(table, pd.DataFrame):
+            table = pd.read_parquet(table, columns=["obsid", "path"])
+        paths = dict(zip(table["obsid"], table["path"], strict=True))
+        unknown = [int(obsid) for obsid in obsids if obsid not in paths]
+        if unknown:
+            raise BadInputError(f"obsid {unknown[:3]} not in observations: give all of stage 01")
+        return [Path(self.spectra_dir) / paths[obsid] for obsid in obsids]
 
     def fit_spectra(self, spectra):
         """Fit spectra that are in memory.
@@ -134,31 +157,25 @@ class TemplateMatching(Method):
         list of cemp.methods.template.fit.Fit or str
             The reason where there is no fit.
         """
-        out, ready = [None] * len(spectra), []
+        out, ready, templates = [None] * len(spectra), [], self.coarse_.some()
         for row, spectrum in enumerate(spectra):
             try:
-                ready.append((row, *self._place(spectrum)))
+                ready.append((row, *coarse.place(spectrum, templates)))
             except BadInputError as error:
                 out[row] = str(error)
         if not ready:
             return out
         rows, flux, weight, shifts, velocities = zip(*ready, strict=True)
-        best = coarse.search(np.array(flux), np.array(weight), shifts, self.coarse_,
-                             self.n_starts)
-        for row, velocity, which in zip(rows, velocities, best, strict=True):
+        best, chi2 = coarse.search(np.array(flux), np.array(weight), shifts, self.coarse_,
+                                   self.n_starts)
+        for k, row in enumerate(rows):
+            starts = self.coarse_.labels[best[k]]
             try:
-                out[row] = self._refine(spectra[row], velocity, self.coarse_.labels[which])
+                out[row] = (self._refine(spectra[row], velocities[k], starts) if self.refine else
+                            found(starts[0], velocities[k], chi2[k, 0], np.sum(weight[k] > 0)))
             except (BadInputError, np.linalg.LinAlgError) as error:
                 out[row] = str(error)
         return out
-
-    def _place(self, spectrum):
-        """Normalised flux and weight on the lattice, shift [pixel], velocity [km/s]."""
-        flux, weight, fraction = normalise(spectrum, 0.0)
-        shift = coarse.find_velocity(flux, weight, self.velocity_templates_)
-        velocity = coarse.pixels_to_kms(shift + fraction)
-        flux, weight, _ = normalise(spectrum, velocity)
-        return flux, weight, shift, velocity
 
     def pixels(self, spectrum, velocity):
         """Native pixels of a spectrum, as this method's settings want them."""
@@ -182,8 +199,9 @@ class TemplateMatching(Method):
 
     def _collect(self, obsid, fits):
         """Build the prediction, and the report beside it."""
-        labels = np.full((len(fits), 4), np.nan)
-        covariance, report = np.full((len(fits), 4, 4), np.nan), []
+        n = len(LABELS)
+        labels = np.full((len(fits), n), np.nan)
+        covariance, report = np.full((len(fits), n, n), np.nan), []
         for row, fit in enumerate(fits):
             if isinstance(fit, str):
                 report.append({"reason": fit})
@@ -196,5 +214,4 @@ class TemplateMatching(Method):
         columns = ["rv", "chi2", "n_used", "converged", "at_edge", "reason"]
         self.report_ = pd.DataFrame(report, columns=columns)
         self.report_.insert(0, "obsid", np.asarray(obsid))
-        assert labels.shape[1] == len(LABELS)
-        return Prediction(labels, covariance)
+        return Prediction(labels, covariance if self.refine else None)

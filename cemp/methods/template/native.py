@@ -66,8 +66,7 @@ def resolving_power(wave, r_5500=1800.0):
     -------
     ndarray, shape (n,)
     """
-    blue, red = (wave / 5500) ** 0.6, (wave / 6800) ** 0.6
-    return r_5500 * np.where(wave < np.mean(JOIN), blue, red)
+    return r_5500 * (wave / np.where(wave < np.mean(JOIN), 5500, 6800)) ** 0.6
 
 
 def arms(wave, order):
