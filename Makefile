@@ -63,7 +63,8 @@ OUT_06 := $(addprefix $(B)/06/,known_answers.csv solar_lines.csv held_out.csv)
 # Real stars lie beside the repository, if at all: without them the committed numbers stay.
 OUT_07 := $(if $(filter demo,$(PROFILE)),$(if $(wildcard $(REAL)/miles/labels.csv),$(addprefix \
   $(B)/07/,stars.csv fits.csv comparison.csv lamost.csv)))
-STAGES := $(OUT_00) $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(OUT_05) $(OUT_06) $(OUT_07)
+OUT_08 := $(addprefix $(B)/08/,cost.csv scores.csv classes.csv ranking.csv left_out.csv)
+STAGES := $(OUT_00) $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(OUT_05) $(OUT_06) $(OUT_07) $(OUT_08)
 
 IN_00  := $(wildcard cemp/data/grid/*)
 IN_01  := $(SURVEY)
@@ -73,13 +74,14 @@ IN_04  := $(OUT_01) $(OUT_02) $(OUT_03) $(TRUTH)
 IN_05  := $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(TRUTH)
 IN_06  := $(IN_00)
 IN_07  := $(IN_00) $(shell find cemp/data/sky -name '*.pt' -o -name '*.json' 2> /dev/null)
+IN_08  := $(OUT_01) $(OUT_02) $(OUT_03) $(TRUTH) $(SURVEY) $(wildcard cemp/data/methods/*) $(IN_00)
 INPUTS := $(patsubst notebooks/%.ipynb,$(B)/inputs/%.json,$(NOTEBOOKS))
 
 run    = $(PYTHON) -m cemp.workflow.run $(1) --profile $(PROFILE) --timeout $(TIMEOUT)
 finish = ls $(1) > /dev/null && touch $(1)
 
 .PHONY: help all env stages paper receipt test unit figures verify data plan bench doctor notebooks \
-        smoke-checks reference lint tex clean distclean grid grid-collect grid-check sky rows
+        smoke-checks reference lint tex clean distclean grid grid-collect grid-check sky rows tune
 
 help: ## this list
 	@echo 'make TARGET [PROFILE=demo|smoke|dr11], now $(PROFILE)'
@@ -146,6 +148,10 @@ $(OUT_07) &: $(B)/inputs/07_real_stars.json $(IN_07) | $(ENV)
 	@$(call run,07_real_stars) --set real_dir=$(REAL)
 	@$(call finish,$(OUT_07))
 endif
+
+$(OUT_08) &: $(B)/inputs/08_methods.json $(IN_08) | $(ENV)
+	@$(call run,08_methods)
+	@$(call finish,$(OUT_08))
 
 # ---- the paper ----------------------------------------------------------------------------------
 
@@ -243,6 +249,9 @@ grid-check: .venv-grid/installed ## compute two spectra again and compare them w
 SPECTRA ?= 60000
 MEMBERS ?= 3
 EPOCHS  ?= 16
+
+tune: $(ENV) ## choose the settings of the methods on validation (METHODS="cannon ..."; an hour; goes on where it stopped)
+	@$(PYTHON) -m cemp.methods.tune --profile $(PROFILE) $(METHODS)
 
 sky: $(ENV) ## train MEMBERS=3 networks for real stars on SPECTRA=60000 over EPOCHS=16 (hours; goes on where it stopped)
 	@$(PYTHON) -m cemp.transfer.training --n $(SPECTRA) --members $(MEMBERS) --epochs $(EPOCHS) --jobs $(JOBS)

@@ -61,8 +61,10 @@ def test_a_score_without_skill_gives_the_share():
 
 
 def test_curve_of_a_perfect_score():
-    precision, recall = precision_recall(np.array([3.0, 2, 1, -np.inf]), np.array([1, 1, 0, 1]) > 0)
-    assert precision == pytest.approx([1, 1, 2 / 3]) and recall == pytest.approx([1, 2, 2] / np.float64(3))
+    true = np.array([True, True, False, True])
+    precision, recall = precision_recall(np.array([3.0, 2, 1, -np.inf]), true)
+    assert precision == pytest.approx([1, 1, 2 / 3])
+    assert recall == pytest.approx([1 / 3, 2 / 3, 2 / 3])
 
 
 def test_scores_are_those_put_in(frame):
@@ -115,8 +117,9 @@ def test_too_few_stars_give_no_number(frame):
 def test_groups_have_their_own_numbers(frame):
     faint = (frame["snrg"] < 20).to_numpy()
     worse = frame.assign(good_fe_h=frame["good_fe_h"].where(~faint, frame["bad_fe_h"]))
-    table = score_groups(worse, ["good"], [Measure("scatter", "fe_h")],
-                         {"faint": faint, "bright": ~faint}, SETTINGS).set_index("group")  # fmt: skip
+    groups = {"faint": faint, "bright": ~faint}
+    table = score_groups(worse, ["good"], [Measure("scatter", "fe_h")], groups, SETTINGS)
+    table = table.set_index("group")
     assert table.loc["faint", "value"] > 2 * table.loc["bright", "value"]
 
 

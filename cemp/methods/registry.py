@@ -5,6 +5,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from cemp.errors import BadInputError
 from cemp.paths import Paths
 
@@ -44,7 +46,24 @@ class Place:
     @property
     def observations(self):
         """Table of spectra, with their files."""
-        return self.paths.build / "01" / "observations.parquet"
+        return pd.read_parquet(self.paths.build / "01" / "observations.parquet")
+
+    @property
+    def members(self):
+        """Folder of the ensemble's members while they are trained."""
+        return self.paths.stage("08") / "members"
+
+    @property
+    def first_member(self):
+        """Folder of the first of them: it is the heteroscedastic method."""
+        return self.members / "member-0"
+
+    @property
+    def xp(self):
+        """Mock Gaia XP spectra of the mock's stars."""
+        from cemp.methods.specclip.mock_xp import load_mock_xp
+
+        return load_mock_xp(self.paths)
 
 
 @dataclass(frozen=True)
@@ -66,8 +85,11 @@ class Entry:
         Settings with which it runs in seconds, to show that it runs.
     reads : tuple of str
         Attributes of `Place` whose files decide its result.
+    after : str
+        Method that must have been fitted before, if it is asked for too.
     seconds : float
-        Fit and prediction of the demo on one core, roughly: the longest is started first.
+        Fit and prediction of the demo on one core, with those that wait for it, roughly: the
+        longest is started first.
     tuned : bool
         Whether its settings were chosen by `cemp.methods.tune`.
     """
@@ -78,6 +100,7 @@ class Entry:
     needs: tuple = ()
     quick: dict = field(default_factory=dict)
     reads: tuple = ()
+    after: str = ""
     seconds: float = 30.0
     tuned: bool = True
 
@@ -90,15 +113,52 @@ class Entry:
         """Import the class."""
         return getattr(import_module(self.module), self.where.partition(":")[2])
 
+    @property
+    def name(self):
+        """Name of the method as tables and figures call it."""
+        return self.load().name
 
-#: In the order of tables: generative, regression, networks.
+
+#: In the order of tables: generative, regression on features, networks.
 METHODS = {
+    "template": Entry(
+        "cemp.methods.template:TemplateMatching", "chi-square of a synthetic library", "the draft",
+        needs=("spectra_dir", "observations"), quick={"nuisance": False}, seconds=400),
     "cannon": Entry(
         "cemp.methods.adapters:TheCannon", "quadratic model of each pixel, inverted",
         "Ness et al. 2015", quick={"n_starts": 16}, seconds=25),
+    "slam": Entry(
+        "cemp.methods.slam:Slam", "support vectors for each pixel, inverted",
+        "Zhang et al. 2020", seconds=250),
+    "forest": Entry(
+        "cemp.methods.lines:LineIndexForest", "line indices, random forest", "the draft",
+        seconds=40),
+    "svm": Entry(
+        "cemp.methods.lines:LineIndexSvm", "line indices, support vectors", "the draft",
+        seconds=40),
+    "spcanet": Entry(
+        "cemp.methods.spcanet:SpcaNet", "principal components, dense network",
+        "Wang et al. 2020", quick={"epochs": 3}, seconds=30),
+    "cnn": Entry(
+        "cemp.methods.cnn:Cnn", "convolutional network, end to end", "the draft's SLAM",
+        quick={"epochs": 1}, seconds=90),
+    "specclip": Entry(
+        "cemp.methods.specclip:SpecClip", "embedding aligned with Gaia XP spectra",
+        "Zhao et al. 2025", needs=("xp",), quick={"epochs": 2, "head_steps": 50}, seconds=150),
     "macrn": Entry(
         "cemp.methods.adapters:MacrnMethod", "MACRN as the paper trains it", "this paper",
         needs=("folder",), reads=("folder",), seconds=10, tuned=False),
+    "hetero": Entry(
+        "cemp.methods.uncertain:HeteroscedasticMacrn", "MACRN that predicts a covariance",
+        "this paper", needs=("checkpoint=first_member",), quick={"epochs": 1}, seconds=450),
+    "dropout": Entry(
+        "cemp.methods.uncertain:DropoutMacrn", "MACRN asked with units dropped",
+        "Gal & Ghahramani 2016", needs=("folder",), reads=("folder",), quick={"passes": 4},
+        seconds=40),
+    "ensemble": Entry(
+        "cemp.methods.uncertain:EnsembleMacrn", "several MACRN that predict covariances",
+        "Lakshminarayanan et al. 2017", needs=("checkpoint=members",), after="hetero",
+        quick={"epochs": 1, "members": 2}, seconds=300),
 }  # fmt: skip
 
 
@@ -136,7 +196,13 @@ def available(keys=None):
     list of str
     """
     asked = list(METHODS) if keys is None else list(keys)
-    return [key for key in asked if find_spec(entry(key).module) is not None]
+    return [key for key in asked if _installed(entry(key))]
+
+
+def _installed(about):
+    """Tell whether a method's module is there and has its class."""
+    return find_spec(about.module) is not None and hasattr(
+        import_module(about.module), about.where.partition(":")[2])
 
 
 def make(key, place, quick=False, **settings):

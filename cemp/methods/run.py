@@ -8,7 +8,7 @@ import json
 import resource
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
@@ -44,18 +44,22 @@ def predict_rows(method, store, obsids, chunk=1000):
     -------
     cemp.methods.base.Prediction
     seconds : float
-        CPU time, reading left out.
+        CPU time, reading of vectors left out.
+    report : pandas.DataFrame or None
+        What the method says about each spectrum in its ``report_``.
     """
-    parts, seconds = [], 0.0
+    parts, reports, seconds = [], [], 0.0
     for start in range(0, len(obsids), chunk):
         vectors = store.read(obsids[start : start + chunk])
         begun = time.process_time()
         parts.append(method.predict(vectors))
         seconds += time.process_time() - begun
+        reports.append(getattr(method, "report_", None))
+    report = None if reports[0] is None else pd.concat(reports, ignore_index=True)
     labels = np.concatenate([part.labels for part in parts])
     errors = [part.covariance for part in parts]
     covariance = None if errors[0] is None else np.concatenate(errors)
-    return Prediction(labels, covariance), seconds
+    return Prediction(labels, covariance), seconds, report
 
 
 def to_table(obsids, prediction):
@@ -124,27 +128,30 @@ def fit_one(job, mark=""):
     begun = time.process_time()
     method.fit(data.train, data.train.labels, (data.validation, data.validation.labels))
     fit_s = time.process_time() - begun
-    prediction, predict_s = predict_rows(method, data.store, data.judged)
-    elsewhere = getattr(method, "fit_seconds_", None)  # trained by an earlier notebook
+    prediction, predict_s, report = predict_rows(method, data.store, data.judged)
+    elsewhere = getattr(method, "fit_seconds_", 0.0)  # trained by an earlier notebook or method
     record = {
         "key": job.key, "name": method.name, "without": job.without, "quick": job.quick,
-        "fit_s": fit_s if elsewhere is None else max(fit_s, float(elsewhere)),
+        "fit_s": float(elsewhere) if elsewhere > 2 * fit_s else fit_s,
         "predict_s": predict_s, "wall_s": time.perf_counter() - start,
         "spectra_per_s": len(data.judged) / max(predict_s, 1e-9),
         "n_parameters": int(method.n_parameters), "peak_bytes": _peak_bytes(),
         "n_train": len(data.train), "n_judged": len(data.judged),
         "n_failed": int((~np.isfinite(prediction.labels).all(axis=1)).sum()),
-        "settings": job.settings, "report": getattr(method, "report_", {}), "fingerprint": mark,
+        "settings": job.settings, "fingerprint": mark,
     }  # fmt: skip
-    _keep(job, to_table(data.judged, prediction), record)
+    tables = {"predictions": to_table(data.judged, prediction), "report": report}
+    _keep(job, tables, record)
     return record
 
 
-def _keep(job, table, record):
-    """Write predictions, then the record: a folder with a record is whole."""
+def _keep(job, tables, record):
+    """Write the tables, then the record: a folder with a record is whole."""
     (job.folder / "record.json").unlink(missing_ok=True)
-    with atomic_path(job.folder / "predictions.parquet") as path:
-        table.to_parquet(path, index=False)
+    for name, table in tables.items():
+        if table is not None:
+            with atomic_path(job.folder / f"{name}.parquet") as path:
+                table.to_parquet(path, index=False)
     with atomic_path(job.folder / "record.json") as path:
         path.write_text(json.dumps(record, indent=1, default=str) + "\n")
 
@@ -157,6 +164,30 @@ def read_record(job):
     """Read what a job left; empty if it has not ended."""
     path = job.folder / "record.json"
     return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def read_predictions(job):
+    """Read what a job predicted.
+
+    Parameters
+    ----------
+    job : Job
+
+    Returns
+    -------
+    obsid : ndarray (m,)
+    prediction : cemp.methods.base.Prediction
+
+    Raises
+    ------
+    BadInputError
+        If it has not been run.
+    """
+    path = job.folder / "predictions.parquet"
+    if not path.is_file():
+        raise BadInputError(f"no predictions in {job.folder}: run the method first (08_methods)")
+    table = pd.read_parquet(path)
+    return table["obsid"].to_numpy(), from_table(table)
 
 
 def run_jobs(jobs, n_jobs=2, tell=print):
@@ -208,8 +239,7 @@ def _in_processes(function, tasks, n_jobs):
             initializer=workers._start_worker, max_tasks_per_child=1,
         )  # fmt: skip
         try:
-            for future in as_completed([pool.submit(function, task) for task in tasks]):
-                yield future.result()
+            yield from _in_order(pool, function, list(tasks), n_jobs)
         except BrokenProcessPool as error:
             raise BadInputError(
                 "a method's process died (killed, or out of memory: one process at a time needs "
@@ -217,3 +247,18 @@ def _in_processes(function, tasks, n_jobs):
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _in_order(pool, function, waiting, n_jobs):
+    """Start tasks in their order, but none before the one that it builds on has ended."""
+    running = {}
+    while waiting or running:
+        for task in list(waiting):
+            before = registry.entry(task[0].key).after
+            open_ = {other[0].key for other in (*waiting, *running.values())}
+            if len(running) < n_jobs and before not in open_:
+                running[pool.submit(function, task)] = task
+                waiting.remove(task)
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            running.pop(future)
+            yield future.result()

@@ -23,7 +23,7 @@ from cemp.workflow.profile import parameters, skips
 REFERENCE = ROOT / "tests" / "reference" / "smoke_checks.json"
 
 #: Folders of stage products in a profile's build folder.
-PRODUCTS = ("survey", "truth", "01", "02", "03", "04", "05", "06")
+PRODUCTS = ("survey", "truth", "01", "02", "03", "04", "05", "06", "08")
 
 
 def comparable(outputs):

@@ -1,0 +1,84 @@
+"""Leave one catalogue out of training, and ask what its stars then become."""
+
+import numpy as np
+import pandas as pd
+
+from cemp.evaluate.compare import Measure, comparison_frame, rank_pairs, score_methods
+from cemp.evaluate.scores import DEFAULT
+from cemp.methods.base import Prediction
+from cemp.methods.jobs import Job
+from cemp.methods.run import read_predictions
+
+#: What is asked of the stars left out.
+MEASURES = tuple(Measure(statistic, label, "ref_") for label in ("fe_h", "c_h")
+                 for statistic in ("bias", "rmse"))  # fmt: skip
+
+
+def left_out_jobs(jobs, keys, catalogues):
+    """Make the jobs: every method without every catalogue.
+
+    Parameters
+    ----------
+    jobs : sequence of cemp.methods.jobs.Job
+        Those with all catalogues.
+    keys : sequence of str
+        Methods, quick ones: each is fitted once more a catalogue.
+    catalogues : sequence of str
+        Such as ``"subaru"``, ``"saga"``: sources of adopted labels.
+
+    Returns
+    -------
+    list of Job
+    """
+    return [Job(job.key, job.place, job.settings, job.quick, catalogue, job.search, job.snrg_min)
+            for job in jobs if job.key in keys for catalogue in catalogues]  # fmt: skip
+
+
+def left_out_table(jobs, observations, labels, truth, settings=DEFAULT):
+    """Compare methods trained without a catalogue with the same methods trained with it.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        Of `left_out_jobs`, run.
+    observations, labels, truth : pandas.DataFrame
+        As for `cemp.evaluate.compare.comparison_frame`.
+    settings : cemp.evaluate.bootstrap.BootstrapSettings
+
+    Returns
+    -------
+    pandas.DataFrame
+        Judged on the same spectra, those of the catalogue's stars in the test fold: catalogue,
+        method, label, statistic, n_spectra, n_stars, with, without, gain (of training with it;
+        of the rmse only), low, high, ahead.
+    """
+    lines = []
+    for job in jobs:
+        frame = _both(job, observations, labels, truth)
+        scores = score_methods(frame, ("with", "without"), MEASURES, settings)
+        for measure in MEASURES:
+            pair = rank_pairs(frame, ("with", "without"), measure, settings).iloc[0]
+            here = scores[(scores["label"] == measure.label)
+                          & (scores["statistic"] == measure.statistic)]  # fmt: skip
+            values = here.set_index("method")["value"].to_dict()
+            line = {"catalogue": job.without, "method": job.key, "label": measure.label,
+                    "statistic": measure.statistic, **values,
+                    "n_spectra": here["n_spectra"].iloc[0], "n_stars": here["n_stars"].iloc[0]}
+            if measure.statistic != "bias":
+                line |= pair[["gain", "low", "high", "ahead"]].to_dict()
+            lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def _both(job, observations, labels, truth):
+    """Join predictions with and without the catalogue for its stars in the test fold."""
+    whole = Job(job.key, job.place, job.settings, job.quick, "", job.search, job.snrg_min)
+    stars = labels.loc[labels["source"] == job.without, "star_id"]
+    test = (observations["fold"] == "test") & observations["star_id"].isin(stars)
+    wanted = observations.loc[test, "obsid"]
+    made = {}
+    for name, one in (("with", whole), ("without", job)):
+        obsid, prediction = read_predictions(one)
+        rows = np.isin(obsid, wanted)
+        made[name] = obsid[rows], Prediction(prediction.labels[rows])
+    return comparison_frame(observations, labels, truth, made)
