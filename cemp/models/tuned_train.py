@@ -30,8 +30,6 @@ class TunedSettings:
         pairs differ by more than 0.5 dex in carbon. 0 for squared errors throughout.
     balance : bool
         Whether each epoch is a draw balanced in [Fe/H]; False takes every spectrum once.
-    spectra : int
-        Least number of spectra an epoch, so that a small sample has as many steps.
     """
 
     seed: int = 20261122

@@ -1,0 +1,72 @@
+"""From the runs of the experiments to the tables that are committed."""
+
+import json
+
+import pandas as pd
+
+from cemp.atomic import atomic_path
+from cemp.experiments.ablation import VARIANTS
+from cemp.experiments.faint import faint_table
+from cemp.experiments.paired import ablation_table
+from cemp.models.io import versions
+
+#: What each committed file holds.
+TABLES = {
+    "ablation_runs.csv": "one row a run: variant, seed, validation loss, processor seconds",
+    "ablation.csv": "variant less base by score, 95% interval over seeds and stars",
+    "ablation_faint.csv": "bias and scatter by S/N with and without noise in training",
+}
+
+
+def folder(paths):
+    """Folder of the committed tables; other profiles than the demo keep theirs in build/."""
+    if paths.profile == "demo":
+        return paths.root / "cemp" / "data" / "experiments"
+    return paths.root / "build" / "experiments" / paths.profile / "tables"
+
+
+def write(runs, seeds, epochs, log=print):
+    """Write the tables of all finished runs.
+
+    Parameters
+    ----------
+    runs : cemp.experiments.run.Runs
+    seeds : sequence of int
+    epochs : int
+    log : callable
+    """
+    judged = runs.bench().judged, runs.bench().about
+    predictions = runs.predictions(VARIANTS, seeds, epochs, judged[0].obsid)
+    records = [runs.record(name, seed) for name in predictions for seed in predictions[name]]
+    about = {"profile": runs.paths.profile, "seeds": list(seeds), "epochs": epochs,
+             "runs": len(records), "marks": sorted({record["mark"] for record in records}),
+             "versions": versions()}  # fmt: skip
+    tables = {
+        "ablation_runs.csv": pd.DataFrame(records).drop(columns="mark", errors="ignore"),
+        "ablation.csv": ablation_table(predictions, judged[0].labels, judged[1]),
+        "ablation_faint.csv": faint_table(
+            {name: predictions[name] for name in ("base", "no_noise") if name in predictions},
+            judged[0].labels, judged[1]),
+    }  # fmt: skip
+    write_tables(tables, about, folder(runs.paths), "ablation", log)
+
+
+def write_tables(tables, about, out, name, log=print):
+    """Write tables as CSV, and beside them where they come from.
+
+    Parameters
+    ----------
+    tables : dict of str to pandas.DataFrame
+        By file name.
+    about : dict
+        Provenance; written to ``<name>.json``.
+    out : pathlib.Path
+    name : str
+    log : callable
+    """
+    for file, table in tables.items():
+        with atomic_path(out / file) as path:
+            table.to_csv(path, index=False, float_format="%.6g")
+        log(f"{out / file}: {len(table)} rows")
+    with atomic_path(out / f"{name}.json") as path:
+        path.write_text(json.dumps(about, indent=1) + "\n")
