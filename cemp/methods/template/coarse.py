@@ -6,7 +6,7 @@ from scipy import fft
 from cemp.constants import C_KMS
 from cemp.errors import BadInputError
 from cemp.methods.template.library import LOG_START, LOG_STEP, N_LATTICE
-from cemp.methods.template.native import CORES, allowed
+from cemp.methods.template.native import CORES, LEAST_PIXELS, allowed
 from cemp.preprocess.continuum import continuum
 
 
@@ -43,7 +43,7 @@ def normalise(spectrum, velocity, model_error=0.02):
     Raises
     ------
     BadInputError
-        If pixels are not 1e-4 dex wide.
+        If pixels are not 1e-4 dex wide, or fewer than `LEAST_PIXELS` are good.
     """
     log_wave = np.log10(spectrum.wave)
     if abs((log_wave[-1] - log_wave[0]) / (log_wave.size - 1) / LOG_STEP - 1) > 1e-3:
@@ -56,6 +56,9 @@ def normalise(spectrum, velocity, model_error=0.02):
     ratio = np.where(use, spectrum.flux / np.where(use, cont, 1), 1)
     # a spike of ten times the continuum would rule the whole comparison
     use &= np.abs(ratio - 0.5) < 1.5
+    if use.sum() < LEAST_PIXELS:
+        raise BadInputError(f"{spectrum.path}: {use.sum()} pixels to compare, {LEAST_PIXELS} "
+                            "needed; leave it out")
     variance = 1 / np.where(use, spectrum.ivar * cont**2, 1) + model_error**2
     flux, weight = np.ones(N_LATTICE, np.float32), np.zeros(N_LATTICE, np.float32)
     at = first + np.arange(ratio.size)

@@ -63,7 +63,9 @@ def inject(library, values, snr, random):
     fine = library.flux(complete_labels(values[:4], values[4], values[5]))[0]
     read, *_ = kernels(wave, values[6], library.wave, 1800 * np.exp(values[7]))
     flux = (read @ fine) * np.exp(polynomial(wave, np.array([0.05, 0.05, 0.03]), random))
-    sigma = flux / (snr * np.interp(wave, *ARMS))
+    # in black cores the sky's noise is left
+    level = np.maximum(flux, 0.05 * np.median(flux))
+    sigma = level / (snr * np.interp(wave, *ARMS))
     return Spectrum(obsid=None, wave=wave, flux=flux + sigma * random.normal(size=wave.size),
                     ivar=sigma**-2.0, good=np.ones(wave.size, dtype=bool), z=values[6] / 299792.458)
 

@@ -186,7 +186,8 @@ class TemplateMatching(Method):
         """Best fit from several starts; again without outliers."""
         pixels = self.pixels(spectrum, velocity)
         settings = {"limits": self.limits, "nuisance": self.nuisance}
-        fits = [fit_pixels(self.library_, pixels, labels, velocity, max_steps=8, **settings)
+        fits = [fit_pixels(self.library_, pixels, labels, velocity, max_steps=8,
+                           tolerance=1e-3, **settings)
                 for labels in starts]
         best = min(fits, key=lambda fit: fit.chi2)
         problem = Problem(self.library_, pixels, **settings)

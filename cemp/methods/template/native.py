@@ -27,6 +27,8 @@ CORES = ((4102.9, 5), (4341.7, 5), (4862.7, 6), (6564.6, 8), (5894.6, 8))
 #: The same of Ca II H and K: chromospheres and interstellar gas, but also the strongest lines of
 #: metals that the most metal-poor stars have.
 CALCIUM = ((3934.8, 4), (3969.6, 4))
+#: Fewest pixels that a fit can rest on.
+LEAST_PIXELS = 300
 #: Half width of the kernel in standard deviations.
 REACH = 3.5
 
@@ -139,14 +141,15 @@ def prepare(spectrum, velocity, order=4, model_error=0.01, masked=CORES):
     Raises
     ------
     BadInputError
-        If fewer than 300 pixels are left.
+        If fewer than `LEAST_PIXELS` are left.
     """
     wave, good = spectrum.wave, spectrum.good
     cont = continuum(wave / (1 + velocity / C_KMS), spectrum.flux, good)
     known = np.isfinite(cont) & (np.where(np.isfinite(cont), cont, 0) > 0)
     use = good & known & allowed(wave, velocity, masked)
-    if use.sum() < 300:
-        raise BadInputError(f"{spectrum.path}: {use.sum()} pixels to fit, 300 needed; leave it out")
+    if use.sum() < LEAST_PIXELS:
+        raise BadInputError(f"{spectrum.path}: {use.sum()} pixels to fit, {LEAST_PIXELS} needed; "
+                            "leave it out")
     scale = np.median(cont[use])
     sigma = np.hypot(1 / np.sqrt(spectrum.ivar[use]), model_error * cont[use]) / scale
     return Pixels(spectrum.obsid, wave[use], spectrum.flux[use] / scale, sigma,
