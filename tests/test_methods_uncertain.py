@@ -1,15 +1,25 @@
 """Calibration: Gaussian errors of known honesty; networks with errors on toy spectra."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from cemp.constants import N_PIX
 from cemp.errors import BadInputError
 from cemp.evaluate import calibration
 from cemp.evaluate.bootstrap import BootstrapSettings
 from cemp.evaluate.recalibration import PitMap, ScaleErrors, natural_weights
+from cemp.methods import uncertain
 from cemp.methods.base import Prediction
 from cemp.mock.population import draw_population
+from cemp.models.data import Sample, to_input
+from cemp.models.device import make_deterministic
+from cemp.models.io import save_model
+from cemp.models.loss import bin_weights
+from cemp.models.macrn import Macrn, MacrnConfig
 
 QUICK = BootstrapSettings(n_boot=100)
 #: Scale of each label, and correlations as between real labels' errors.
@@ -148,3 +158,108 @@ def test_natural_weights_undo_the_enrichment():
     weight = natural_weights(labelled["obsid"], stars, observations)
     poor = poor[(stars["group"] != "search").to_numpy()]
     assert np.average(poor, weights=weight) == pytest.approx(0.014, abs=0.01)
+
+
+def toy(n, seed, snr=30.0):
+    """Spectra in which each label makes one line deeper, as a network can learn in seconds."""
+    random = np.random.default_rng(seed)
+    labels = random.normal([5200, 2.5, -1.5, -1.0], [500, 1, 1, 1], (n, 4))
+    scaled = (labels - [5200, 2.5, -1.5, -1.0]) / [500, 1, 1, 1]
+    flux = np.ones((n, N_PIX), np.float32)
+    for k in range(4):
+        flux[:, 500 + 1000 * k : 700 + 1000 * k] -= 0.1 + 0.04 * scaled[:, k, None]
+    ivar = np.full(flux.shape, snr**2, np.float32)
+    noise = random.standard_normal(flux.shape).astype(np.float32) / snr
+    return Sample(np.arange(n), flux + noise, ivar, ivar > 0, labels)
+
+
+TINY = MacrnConfig(channels=(2, 2, 4), strides=(4, 1, 1), pools=(4, 4, 4), reduction=2,
+                   lstm_units=8, step_features=4, head_units=16)  # fmt: skip
+
+
+def saved(folder, **about):
+    """A network with random weights in a folder."""
+    make_deterministic(3)
+    model = Macrn(replace(TINY, **about)).eval()
+    model.label_mean.copy_(torch.tensor([5200.0, 2.5, -1.5, -1.0]))
+    model.label_scale.copy_(torch.tensor([500.0, 1.0, 1.0, 1.0]))
+    save_model(model, folder)
+    return model
+
+
+@pytest.mark.parametrize("mask_bins", [0, 5])
+def test_without_dropout_all_passes_are_the_network(tmp_path, mask_bins):
+    model, x = saved(tmp_path, mask_bins=mask_bins), toy(6, 1)
+    x = to_input(x.flux, x.good)
+    with torch.inference_mode():
+        made = uncertain.dropped(model, x, 0.0, 3)
+        torch.testing.assert_close(made, model(x)[:, None].expand(-1, 3, -1))
+        scattered = uncertain.dropped(model, x, 0.5, 200)
+    assert (scattered.std(dim=1) > 0).all()
+
+
+def test_dropout_adds_the_labels_noise_found_on_validation(tmp_path):
+    saved(tmp_path)
+    sample = toy(200, 2)
+    method = uncertain.DropoutMacrn(tmp_path, passes=10).fit(None, None, (sample, sample.labels))
+    answer = method.predict(sample)
+    z = calibration.pulls(answer, sample.labels)[:, :4]
+    # an untrained network knows nothing, but it can know how little: z has the rms of a Gaussian
+    weight = bin_weights(sample.labels[:, 2])
+    np.testing.assert_allclose(
+        np.sqrt(np.average(z**2, axis=0, weights=weight)), 1.0, atol=0.15)
+    again = method.predict(sample)
+    np.testing.assert_array_equal(answer.covariance, again.covariance)
+    assert np.linalg.eigvalsh(answer.covariance / np.outer(SIGMA, SIGMA)).min() > 0
+    with pytest.raises(BadInputError, match="validation"):
+        uncertain.DropoutMacrn(tmp_path).fit(None, None)
+
+
+def test_law_of_total_variance():
+    one, truth, _ = gaussian(50)
+    same = uncertain.mixture([one, one])
+    np.testing.assert_allclose(same.covariance, one.covariance)
+    apart = Prediction(one.labels + 2 * SIGMA, 3 * one.covariance)
+    both = uncertain.mixture([one, apart])
+    np.testing.assert_allclose(both.labels, one.labels + SIGMA)
+    expected = 2 * one.covariance + np.outer(SIGMA, SIGMA)
+    np.testing.assert_allclose(both.covariance, expected)
+
+
+def test_residual_covariance_cuts_wrong_labels_and_bears_gaps():
+    random = np.random.default_rng(5)
+    truth = RHO * np.outer(SIGMA, SIGMA)
+    residual = random.multivariate_normal(np.zeros(4), truth, 5000)
+    residual[::100] += 30 * SIGMA  # one per cent of the catalogue is another star
+    residual[::7, 3] = np.nan
+    found = uncertain.residual_covariance(residual, np.ones(5000))
+    # one per cent at four sigma adds 0.16 to every element in units of the errors, not thousands
+    np.testing.assert_allclose(found / np.outer(SIGMA, SIGMA), RHO + 0.16, atol=0.06)
+    assert np.linalg.eigvalsh(uncertain.positive(found - 2 * truth)).min() > 0
+    np.testing.assert_allclose(uncertain.positive(truth), truth)
+
+
+def test_networks_learn_which_spectra_are_noisy():
+    train, validation = toy(160, 1, 50), toy(60, 2, 50)
+    tiny = {"kernels": (5,), "channels": (8, 8, 8), "directions": 0, "lstm_units": 8,
+            "step_features": 4, "head_units": 16, "reduction": 2, "dropout": 0.0}  # fmt: skip
+    method = uncertain.EnsembleMacrn(
+        2, 20, config=tiny, settings={"learning_rate": 1e-2, "batch": 16, "huber": 0.0},
+        augment={"mask_fraction": 0, "shift_kms": 0, "snr_min": 2.0})
+    method.fit(train, train.labels, (validation, validation.labels))
+    clear, faint = (method.predict(toy(60, 3, snr)) for snr in (50.0, 2.0))
+    sigma = [calibration.judged(p)[1][:, :4].mean(axis=0) for p in (clear, faint)]
+    assert (sigma[1] > 1.3 * sigma[0]).all()
+    one, two = (member.predict(toy(9, 4)).labels for member in method.members_)
+    assert not np.allclose(one, two)  # another seed
+    assert method.n_parameters == 2 * method.members_[0].n_parameters
+
+
+def test_the_heteroscedastic_network_is_the_papers_but_for_its_head(tmp_path):
+    train = toy(40, 1)
+    method = uncertain.HeteroscedasticMacrn(epochs=1, config=TINY, seed=7)
+    assert method.config == replace(TINY, covariance=True)
+    method.fit(train, train.labels, (train, train.labels))
+    answer = method.predict(train)
+    assert answer.covariance.shape == (40, 4, 4)
+    assert (np.linalg.eigvalsh(answer.covariance / np.outer(SIGMA, SIGMA)) > 0).all()
