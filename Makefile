@@ -64,7 +64,9 @@ OUT_06 := $(addprefix $(B)/06/,known_answers.csv solar_lines.csv held_out.csv)
 OUT_07 := $(if $(filter demo,$(PROFILE)),$(if $(wildcard $(REAL)/miles/labels.csv),$(addprefix \
   $(B)/07/,stars.csv fits.csv comparison.csv lamost.csv)))
 OUT_08 := $(addprefix $(B)/08/,cost.csv scores.csv classes.csv ranking.csv left_out.csv)
-STAGES := $(OUT_00) $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(OUT_05) $(OUT_06) $(OUT_07) $(OUT_08)
+OUT_09 := $(if $(MOCK),$(addprefix $(B)/09/,faint.csv claims.csv))
+STAGES := $(OUT_00) $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(OUT_05) $(OUT_06) $(OUT_07) $(OUT_08) \
+  $(OUT_09)
 
 IN_00  := $(wildcard cemp/data/grid/*)
 IN_01  := $(SURVEY)
@@ -75,13 +77,15 @@ IN_05  := $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(TRUTH)
 IN_06  := $(IN_00)
 IN_07  := $(IN_00) $(shell find cemp/data/sky -name '*.pt' -o -name '*.json' 2> /dev/null)
 IN_08  := $(OUT_01) $(OUT_02) $(OUT_03) $(TRUTH) $(SURVEY) $(wildcard cemp/data/methods/*) $(IN_00)
+IN_09  := $(OUT_01) $(OUT_02) $(OUT_08) $(TRUTH) $(wildcard cemp/data/experiments/*)
 INPUTS := $(patsubst notebooks/%.ipynb,$(B)/inputs/%.json,$(NOTEBOOKS))
 
 run    = $(PYTHON) -m cemp.workflow.run $(1) --profile $(PROFILE) --timeout $(TIMEOUT)
 finish = ls $(1) > /dev/null && touch $(1)
 
 .PHONY: help all env stages paper receipt test unit figures verify data plan bench doctor notebooks \
-        smoke-checks reference lint tex clean distclean grid grid-collect grid-check sky rows tune
+        smoke-checks reference lint tex clean distclean grid grid-collect grid-check sky rows tune \
+        ablation thesis
 
 help: ## this list
 	@echo 'make TARGET [PROFILE=demo|smoke|dr11], now $(PROFILE)'
@@ -152,6 +156,10 @@ endif
 $(OUT_08) &: $(B)/inputs/08_methods.json $(IN_08) | $(ENV)
 	@$(call run,08_methods)
 	@$(call finish,$(OUT_08))
+
+$(OUT_09) &: $(B)/inputs/09_experiments.json $(IN_09) | $(ENV)
+	@$(call run,09_experiments)
+	@$(call finish,$(OUT_09))
 
 # ---- the paper ----------------------------------------------------------------------------------
 
@@ -252,6 +260,15 @@ EPOCHS  ?= 16
 
 tune: $(ENV) ## choose the settings of the methods on validation (METHODS="cannon ..."; an hour; goes on where it stopped)
 	@$(PYTHON) -m cemp.methods.tune --profile $(PROFILE) $(METHODS)
+
+ablation: $(ENV) ## train every variant of MACRN with five seeds, and tabulate (an hour; goes on where it stopped)
+	@$(PYTHON) -m cemp.experiments.run --profile $(PROFILE)
+	@$(PYTHON) -m cemp.experiments.run --profile $(PROFILE) --collect
+
+thesis: $(ENV) ## test the draft's claims on cost and on stars beyond the training (METHODS="cannon ..."; half an hour)
+	@$(PYTHON) -m cemp.experiments.thesis --profile $(PROFILE) cost
+	@$(PYTHON) -m cemp.experiments.thesis --profile $(PROFILE) beyond $(METHODS)
+	@$(PYTHON) -m cemp.experiments.thesis --profile $(PROFILE) collect
 
 sky: $(ENV) ## train MEMBERS=3 networks for real stars on SPECTRA=60000 over EPOCHS=16 (hours; goes on where it stopped)
 	@$(PYTHON) -m cemp.transfer.training --n $(SPECTRA) --members $(MEMBERS) --epochs $(EPOCHS) --jobs $(JOBS)

@@ -78,7 +78,7 @@ def load(paths, store=None):
     rows = rows[rows["obsid"].isin(store.obsid)]
     exact = truth.set_index("obsid").loc[rows["obsid"], [f"true_{n}" for n in LABELS]].to_numpy()
     limit = rows["c_h_limit"].fillna(False).to_numpy(dtype=bool)
-    judged, about = _judged(observations, truth, store)
+    judged, about = _judged(paths, store)
     return Bench(
         train=labelled_sample(store, rows),
         validation=labelled_sample(store, fold_rows(observations, labels, "validation")),
@@ -89,14 +89,36 @@ def load(paths, store=None):
     )
 
 
-def _judged(observations, truth, store):
-    """Spectra of the test and search folds that are in the truth, with it as their labels."""
-    rows = observations[observations["fold"].isin(["test", "search"])]
-    rows = rows[rows["obsid"].isin(store.obsid)].merge(truth, on="obsid").sort_values("obsid")
+def judged_frame(paths, obsids=None):
+    """List the spectra that experiments are judged by: test and search folds of a mock.
+
+    Parameters
+    ----------
+    paths : cemp.paths.Paths
+    obsids : ndarray, optional
+        Spectra that there are vectors of; those that stage 02 made if left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        obsid, star_id, snrg, true_teff ... true_c_fe, by obsid.
+    """
+    observations = pd.read_parquet(paths.build / "01" / "observations.parquet")
+    rows = observations.loc[observations["fold"].isin(["test", "search"]),
+                            ["obsid", "star_id", "snrg"]]  # fmt: skip
+    if obsids is None:
+        obsids = pd.read_csv(paths.build / "02" / "processed.csv", usecols=["obsid"])["obsid"]
+    rows = rows[rows["obsid"].isin(obsids)].merge(read_truth(paths.truth), on="obsid")
+    return rows.sort_values("obsid", ignore_index=True)
+
+
+def _judged(paths, store):
+    """Judged spectra with the truth as their labels, and what else is known of them."""
+    rows = judged_frame(paths, store.obsid)
     vectors = store.read(rows["obsid"].to_numpy())
     labels = rows[[f"true_{name}" for name in LABELS]].to_numpy(float)
     sample = Sample(vectors.obsid, vectors.flux, vectors.ivar, vectors.good, labels)
-    return sample, rows[["obsid", "star_id", "snrg"]].reset_index(drop=True)
+    return sample, rows[["obsid", "star_id", "snrg"]]
 
 
 def respectra(paths, kind, folder, size=500, log=print):

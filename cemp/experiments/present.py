@@ -1,0 +1,164 @@
+"""Tables of the experiments on their way to figures, to the notebook and to the paper."""
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from cemp.errors import BadInputError
+from cemp.evaluate.present import bin_texts
+from cemp.evaluate.tex import number
+from cemp.methods import registry
+from cemp.paths import ROOT
+
+#: Where the committed tables are.
+FOLDER = ROOT / "cemp" / "data" / "experiments"
+
+
+def read(name, folder=FOLDER):
+    """Read a committed table and where it comes from.
+
+    Parameters
+    ----------
+    name : str
+        Table, such as ``"ablation"``.
+    folder : pathlib.Path
+
+    Returns
+    -------
+    table : pandas.DataFrame
+    about : dict
+        Provenance; empty for a table that another one's provenance covers.
+
+    Raises
+    ------
+    BadInputError
+        If it is not there.
+    """
+    path = folder / f"{name}.csv"
+    if not path.is_file():
+        raise BadInputError(f"no {path.name} in {path.parent}: run `make ablation`")
+    about = path.with_suffix(".json")
+    return pd.read_csv(path), json.loads(about.read_text()) if about.is_file() else {}
+
+
+def ablation_arrays(table):
+    """Arrays of the figure of the ablation.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `cemp.experiments.paired.ablation_table`.
+
+    Returns
+    -------
+    dict of ndarray
+        See `cemp.plots.experiments.draw_ablation`.
+    """
+    order, scores = list(dict.fromkeys(table["what"])), list(dict.fromkeys(table["score"]))
+    arrays = {"what": np.array(order), "score": np.array(scores)}
+    for column in ("difference", "low", "high", "verdict"):
+        wide = table.pivot(index="what", columns="score", values=column)
+        arrays[column] = wide.loc[order, scores].to_numpy()
+    return arrays
+
+
+def ablation_view(table):
+    """One line a variant: differences with an asterisk where their interval excludes zero."""
+    text = table["difference"].map("{:+.3f}".format)
+    text += np.where(table["verdict"] == "neither", "", "*")
+    wide = table.assign(text=text).pivot(index="what", columns="score", values="text")
+    order, scores = dict.fromkeys(table["what"]), list(dict.fromkeys(table["score"]))
+    return wide.loc[list(order), scores]
+
+
+def faint_arrays(table, names=None):
+    """Arrays of the figure of faint spectra.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `cemp.experiments.faint.faint_table`.
+    names : dict of str to str, optional
+        Names to show for methods.
+
+    Returns
+    -------
+    dict of ndarray
+        See `cemp.plots.experiments.draw_faint`.
+    """
+    part = table[table["label"] == "c_fe"]
+    methods, groups = list(dict.fromkeys(part["method"])), list(dict.fromkeys(part["group"]))
+    edges = [*sorted(part["low_snr"].unique()), part["high_snr"].max()]
+    arrays = {"method": np.array([(names or {}).get(m, m) for m in methods]),
+              "group": np.array(groups), "snr": np.array(bin_texts(edges))}  # fmt: skip
+    for statistic in ("scatter", "bias"):
+        rows = part[part["statistic"] == statistic].set_index(["group", "method", "low_snr"])
+        arrays[statistic] = np.array([
+            [rows.loc[(g, m), ["value", "low", "high"]].sort_index().to_numpy() for m in methods]
+            for g in groups])  # fmt: skip
+    return arrays
+
+
+def beyond_arrays(table):
+    """Arrays of the figure of stars beyond the cut (`cemp.plots.experiments.draw_beyond`)."""
+    methods = list(dict.fromkeys(table["method"]))
+    bias = [_biases(table, group, methods) for group in ("fe_h", "c_fe")]
+    texts = ("[Fe/H] of stars below -3.5", "[C/Fe] of stars above 2")
+    return {"method": np.array(methods), "group": np.array(texts), "bias": np.array(bias)}
+
+
+def _biases(table, label, methods):
+    """Biases (m, 2, 3) of the label that lies beyond: value and interval, cut first."""
+    part = table[(table["group"] == label) & (table["label"] == label)]
+    part = part.set_index(["method", "cut"])[["bias", "bias_low", "bias_high"]]
+    keys = [[(method, cut) for cut in (True, False)] for method in methods]
+    return [[part.loc[key].to_numpy() if key in part.index else [np.nan] * 3 for key in pair]
+            for pair in keys]  # fmt: skip
+
+
+def beyond_view(table):
+    """One line a method: bias and RMSE of the label beyond the cut, cut out and in training."""
+    part = table[(table["group"] == table["label"])].copy()
+    part["training"] = np.where(part["cut"], "cut", "all")
+    wide = part.pivot(index="method", columns=["group", "training"], values=["bias", "rmse"])
+    order = list(dict.fromkeys(part["method"]))
+    return wide.loc[order].swaplevel(0, 1, axis=1).sort_index(axis=1)
+
+
+def method_names(keys):
+    """Names of methods as tables call them, by key."""
+    return {key: registry.entry(key).load().name for key in keys if key in registry.METHODS}
+
+
+def ablation_tex(table, scores=("f1", "rmse_fe_h", "rmse_c_h_cemp")):
+    r"""Rows of the paper's table of the ablation.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+    scores : sequence of str
+
+    Returns
+    -------
+    list of list of str
+        Variant, then each difference with its interval; a dagger where it excludes zero.
+    """
+    rows = []
+    for what, part in table.groupby("what", sort=False):
+        part, cells = part.set_index("score"), [what]
+        for name in scores:
+            row = part.loc[name]
+            mark = "" if row["verdict"] == "neither" else r"\tablenotemark{a}"
+            low, high = (number(row[end], "+.3f") for end in ("low", "high"))
+            cells.append(f"{number(row['difference'], '+.3f')}{mark} ({low}, {high})")
+        rows.append(cells)
+    return rows
+
+
+def claim_tex(table):
+    """Rows of the paper's table of the draft's claims."""
+    escape = {"<": "$<$", ">": "$>$"}
+    return [["".join(escape.get(c, c) for c in str(cell))
+             for cell in (row["claim"], row["found"], row["verdict"])]
+            for _, row in table.iterrows()]  # fmt: skip
