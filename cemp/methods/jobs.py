@@ -37,6 +37,8 @@ class Job:
         Predict spectra without labels too; only a mock's truth makes use of them.
     snrg_min : float
         Least S/N in g of training spectra.
+    n_judged : int
+        Most spectra to predict, evenly taken from all; 0 for all.
     """
 
     key: str
@@ -46,6 +48,7 @@ class Job:
     without: str = ""
     search: bool = True
     snrg_min: float = 50.0
+    n_judged: int = 0
 
     @property
     def name(self):
@@ -106,6 +109,8 @@ def load_data(job):
         for fold, least in (("train", job.snrg_min), ("validation", None))
     )
     judged = np.sort(judged[store.has(judged)].to_numpy())
+    if 0 < job.n_judged < len(judged):
+        judged = judged[np.linspace(0, len(judged) - 1, job.n_judged).astype(int)]
     return Data(train, validation, judged, store)
 
 

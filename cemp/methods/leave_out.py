@@ -1,12 +1,13 @@
 """Leave one catalogue out of training, and ask what its stars then become."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from cemp.evaluate.compare import Measure, comparison_frame, rank_pairs, score_methods
 from cemp.evaluate.scores import DEFAULT
 from cemp.methods.base import Prediction
-from cemp.methods.jobs import Job
 from cemp.methods.run import read_predictions
 
 #: What is asked of the stars left out.
@@ -30,7 +31,7 @@ def left_out_jobs(jobs, keys, catalogues):
     -------
     list of Job
     """
-    return [Job(job.key, job.place, job.settings, job.quick, catalogue, job.search, job.snrg_min)
+    return [replace(job, without=catalogue, n_judged=0)
             for job in jobs if job.key in keys for catalogue in catalogues]  # fmt: skip
 
 
@@ -72,13 +73,14 @@ def left_out_table(jobs, observations, labels, truth, settings=DEFAULT):
 
 def _both(job, observations, labels, truth):
     """Join predictions with and without the catalogue for its stars in the test fold."""
-    whole = Job(job.key, job.place, job.settings, job.quick, "", job.search, job.snrg_min)
+    whole = replace(job, without="")
     stars = labels.loc[labels["source"] == job.without, "star_id"]
     test = (observations["fold"] == "test") & observations["star_id"].isin(stars)
     wanted = observations.loc[test, "obsid"]
     made = {}
+    asked = read_predictions(whole)[0]  # of all judged spectra perhaps only some
     for name, one in (("with", whole), ("without", job)):
         obsid, prediction = read_predictions(one)
-        rows = np.isin(obsid, wanted)
+        rows = np.isin(obsid, asked) & np.isin(obsid, wanted)
         made[name] = obsid[rows], Prediction(prediction.labels[rows])
     return comparison_frame(observations, labels, truth, made)

@@ -80,7 +80,7 @@ def tune_method(key, place, data, budget=MAX_SECONDS, tell=print):
     if len(settings) > MAX_TRIALS:
         raise BadInputError(f"'{key}' lists {len(settings)} trials, the budget is {MAX_TRIALS}")
     for number, trial in enumerate(settings):
-        if spent >= budget:
+        if rows and spent >= budget:
             tell(f"{key}: the budget ended before trial {number} of {len(settings)}")
             break
         job = Job(key, place, settings=trial)
