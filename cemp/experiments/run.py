@@ -23,6 +23,7 @@ from cemp.errors import BadInputError
 from cemp.experiments import ablation, bench, collect
 from cemp.models.io import versions
 from cemp.paths import Paths
+from cemp.workflow.inputs import code_hash
 
 #: Modules whose change makes a run stale.
 _SOURCES = ("macrn", "tuned", "tuned_train", "train", "data", "loss", "scaler")
@@ -56,7 +57,8 @@ class Runs:
         about = [asdict(ablation.VARIANTS[name]), seed, epochs, versions()]
         digest.update(json.dumps(about).encode())
         for module in _SOURCES:
-            digest.update((Path(cemp.models.__file__).parent / f"{module}.py").read_bytes())
+            source = (Path(cemp.models.__file__).parent / f"{module}.py").read_text()
+            digest.update(code_hash(source).encode())
         for table in ("01/labels.parquet", "02/processed.csv"):
             digest.update((self.paths.build / table).read_bytes())
         return digest.hexdigest()[:16]

@@ -44,7 +44,8 @@ class TunedSettings:
     draw_width: float = 0.25
     clip_gradient: float = 1.0
     flux_floor: float = 0.02
-    augment: Augment = field(default_factory=Augment)
+    # more spectra are made noisier than in the paper: validation has every S/N, training 50 and up
+    augment: Augment = field(default_factory=lambda: Augment(noise_fraction=0.9))
     threads: int = 1
 
 
