@@ -1,7 +1,6 @@
 """Registry, run and tuning of the methods, on a small made-up survey."""
 
 import json
-from concurrent.futures import Future
 from dataclasses import replace
 
 import numpy as np
@@ -161,18 +160,6 @@ def test_the_fingerprint_follows_settings_spectra_and_rows(place):
     assert fingerprint(job, replace(data, judged=data.judged[1:])) != mark
     other = replace(data.train, flux=data.train.flux + np.float32(1e-3))
     assert fingerprint(job, replace(data, train=other)) != mark
-
-
-def test_a_method_waits_for_the_one_it_builds_on():
-    class Pool:
-        def submit(self, function, task):
-            future = Future()
-            future.set_result(task[0].key)
-            return future
-
-    tasks = [(Job(key, None), "") for key in ("ensemble", "cannon", "hetero")]
-    ended = list(run._in_order(Pool(), None, tasks, 1))
-    assert ended.index("hetero") < ended.index("ensemble")
 
 
 def test_left_out_table_compares_with_and_without(place, lines):

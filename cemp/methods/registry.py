@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # never run: tells the workflow which modules a comparison re
         spcanet,
         specclip,
         template,
+        tuned,
         uncertain,
     )
 
@@ -49,16 +50,6 @@ class Place:
         return pd.read_parquet(self.paths.build / "01" / "observations.parquet")
 
     @property
-    def members(self):
-        """Folder of the ensemble's members while they are trained."""
-        return self.paths.stage("08") / "members"
-
-    @property
-    def first_member(self):
-        """Folder of the first of them: it is the heteroscedastic method."""
-        return self.members / "member-0"
-
-    @property
     def xp(self):
         """Mock Gaia XP spectra of the mock's stars."""
         from cemp.methods.specclip.mock_xp import load_mock_xp
@@ -85,11 +76,8 @@ class Entry:
         Settings with which it runs in seconds, to show that it runs.
     reads : tuple of str
         Attributes of `Place` whose files decide its result.
-    after : str
-        Method that must have been fitted before, if it is asked for too.
     seconds : float
-        Fit and prediction of the demo on one core, with those that wait for it, roughly: the
-        longest is started first.
+        Fit and prediction of the demo on one core, roughly: the longest is started first.
     tuned : bool
         Whether its settings were chosen by `cemp.methods.tune`.
     """
@@ -100,7 +88,6 @@ class Entry:
     needs: tuple = ()
     quick: dict = field(default_factory=dict)
     reads: tuple = ()
-    after: str = ""
     seconds: float = 30.0
     tuned: bool = True
 
@@ -129,13 +116,13 @@ METHODS = {
         "Ness et al. 2015", quick={"n_starts": 16}, seconds=25),
     "slam": Entry(
         "cemp.methods.slam:Slam", "support vectors for each pixel, inverted",
-        "Zhang et al. 2020", seconds=250),
+        "Zhang et al. 2020", quick={"n_starts": 16, "n_check": 10}, seconds=250),
     "forest": Entry(
         "cemp.methods.lines:LineIndexForest", "line indices, random forest", "the draft",
-        seconds=40),
+        quick={"n_trees": 30, "n_copies": 2}, seconds=40),
     "svm": Entry(
         "cemp.methods.lines:LineIndexSvm", "line indices, support vectors", "the draft",
-        seconds=40),
+        quick={"n_copies": 1}, seconds=40),
     "spcanet": Entry(
         "cemp.methods.spcanet:SpcaNet", "principal components, dense network",
         "Wang et al. 2020", quick={"epochs": 3}, seconds=30),
@@ -148,17 +135,19 @@ METHODS = {
     "macrn": Entry(
         "cemp.methods.adapters:MacrnMethod", "MACRN as the paper trains it", "this paper",
         needs=("folder",), reads=("folder",), seconds=10, tuned=False),
+    "tuned": Entry(
+        "cemp.methods.tuned:TunedMacrnMethod", "MACRN at its best, with a covariance",
+        "this paper", quick={"epochs": 1}, seconds=70),
     "hetero": Entry(
         "cemp.methods.uncertain:HeteroscedasticMacrn", "MACRN that predicts a covariance",
-        "this paper", needs=("checkpoint=first_member",), quick={"epochs": 1}, seconds=450),
+        "this paper", quick={"epochs": 1}, seconds=130),
     "dropout": Entry(
         "cemp.methods.uncertain:DropoutMacrn", "MACRN asked with units dropped",
         "Gal & Ghahramani 2016", needs=("folder",), reads=("folder",), quick={"passes": 4},
         seconds=40),
     "ensemble": Entry(
-        "cemp.methods.uncertain:EnsembleMacrn", "several MACRN that predict covariances",
-        "Lakshminarayanan et al. 2017", needs=("checkpoint=members",), after="hetero",
-        quick={"epochs": 1, "members": 2}, seconds=300),
+        "cemp.methods.uncertain:EnsembleMacrn", "several tuned MACRN, with covariances",
+        "Lakshminarayanan et al. 2017", quick={"epochs": 1, "members": 2}, seconds=200),
 }  # fmt: skip
 
 

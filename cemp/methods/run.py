@@ -8,7 +8,7 @@ import json
 import resource
 import sys
 import time
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
@@ -239,7 +239,8 @@ def _in_processes(function, tasks, n_jobs):
             initializer=workers._start_worker, max_tasks_per_child=1,
         )  # fmt: skip
         try:
-            yield from _in_order(pool, function, list(tasks), n_jobs)
+            for future in as_completed([pool.submit(function, task) for task in tasks]):
+                yield future.result()
         except BrokenProcessPool as error:
             raise BadInputError(
                 "a method's process died (killed, or out of memory: one process at a time needs "
@@ -247,18 +248,3 @@ def _in_processes(function, tasks, n_jobs):
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _in_order(pool, function, waiting, n_jobs):
-    """Start tasks in their order, but none before the one that it builds on has ended."""
-    running = {}
-    while waiting or running:
-        for task in list(waiting):
-            before = registry.entry(task[0].key).after
-            open_ = {other[0].key for other in (*waiting, *running.values())}
-            if len(running) < n_jobs and before not in open_:
-                running[pool.submit(function, task)] = task
-                waiting.remove(task)
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            running.pop(future)
-            yield future.result()
