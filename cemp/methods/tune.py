@@ -20,6 +20,7 @@ from cemp.errors import BadInputError
 from cemp.methods import registry
 from cemp.methods.base import validation_loss
 from cemp.methods.jobs import Job, fingerprint, load_data
+from cemp.methods.known import known_answer
 from cemp.models.io import versions
 from cemp.models.scaler import LabelScaler
 from cemp.paths import ROOT, Paths
@@ -105,40 +106,61 @@ def _kept(job, mark, call):
     return result
 
 
-def merge(new, folder=FOLDER, provenance=None):
-    """Put the trials of some methods into the committed table.
+def known_rows(key, place):
+    """Ask a method for its known answer (`cemp.methods.known.known_answer`).
+
+    Parameters
+    ----------
+    key : str
+    place : cemp.methods.registry.Place
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a label: method, label, rms and bias [percent of the labels' scatter], pull.
+    """
+    begun = time.process_time()
+    table = known_answer(registry.make(key, place)).rename_axis("label").reset_index()
+    table.insert(0, "method", key)
+    return table.assign(cpu_s=time.process_time() - begun)
+
+
+def merge(new, folder=FOLDER, provenance=None, stem="tuning"):
+    """Put the rows of some methods into a committed table.
 
     Parameters
     ----------
     new : pandas.DataFrame
-        Of `tune_method`; the other methods' rows stay.
+        Of `tune_method` or `known_rows`; the other methods' rows stay.
     folder : pathlib.Path
-        Holds ``tuning.csv`` and ``tuning.json``.
+        Holds ``<stem>.csv`` and ``<stem>.json``.
     provenance : dict, optional
         What the new rows rest on, kept by method.
+    stem : str
+        ``"tuning"`` or ``"known"``.
 
     Returns
     -------
     pandas.DataFrame
         The whole table, in the registry's order.
     """
-    table, about = read_table(folder), {}
-    if (folder / "tuning.json").is_file():
-        about = json.loads((folder / "tuning.json").read_text())
+    table, about = read_table(folder, stem), {}
+    if (folder / f"{stem}.json").is_file():
+        about = json.loads((folder / f"{stem}.json").read_text())
     about |= dict.fromkeys(new["method"].unique(), provenance or {})
     table = pd.concat([table[~table["method"].isin(new["method"])], new], ignore_index=True)
     order = {key: place for place, key in enumerate(registry.METHODS)}
-    table = table.sort_values(["method", "trial"], key=lambda column: column.replace(order))
-    with atomic_path(folder / "tuning.csv") as path:
+    table = table.sort_values("method", key=lambda keys: keys.map(order), kind="stable")
+    with atomic_path(folder / f"{stem}.csv") as path:
         table.to_csv(path, index=False, float_format="%.5g")
-    with atomic_path(folder / "tuning.json") as path:
+    with atomic_path(folder / f"{stem}.json") as path:
         path.write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
     return table.reset_index(drop=True)
 
 
-def read_table(folder=FOLDER):
-    """Read the committed table; no rows if there is none."""
-    path = folder / "tuning.csv"
+def read_table(folder=FOLDER, stem="tuning"):
+    """Read a committed table; no rows if there is none."""
+    path = folder / f"{stem}.csv"
     return pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=list(COLUMNS))
 
 
@@ -170,6 +192,7 @@ def main(arguments=None):
     parser.add_argument("methods", nargs="*", help=f"of {', '.join(registry.METHODS)}; all if none")
     parser.add_argument("--profile", default="demo")
     parser.add_argument("--spectra-dir", help="FITS files of the survey")
+    parser.add_argument("--known", action="store_true", help="ask for the known answers instead")
     parser.add_argument("--seconds", type=float, default=MAX_SECONDS, help="CPU budget a method")
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -178,6 +201,10 @@ def main(arguments=None):
         place = registry.Place(paths, args.spectra_dir or str(paths.survey / "spectra"))
         keys = registry.available(args.methods or None)
         keys = [key for key in keys if registry.entry(key).tuned]
+        if args.known:
+            for key in [key for key in keys if not registry.entry(key).needs]:
+                merge(known_rows(key, place), provenance=versions(), stem="known")
+            return 0
         data = load_data(Job(keys[0], place))
         data = replace(data, judged=data.judged[:0])  # no held-out star is looked at
         about = {"profile": args.profile, "n_train": len(data.train), "versions": versions(),
