@@ -9,7 +9,7 @@ import pytest
 from cemp.constants import C_KMS
 from cemp.errors import BadInputError
 from cemp.methods.template import TemplateMatching, coarse, inject
-from cemp.methods.template.fit import NAMES, Problem, fit_pixels
+from cemp.methods.template.fit import NAMES, Problem, solve
 from cemp.methods.template.library import LATTICE, N_LATTICE, PAPER, Library, nodes, outside
 from cemp.methods.template.native import RANGE, allowed, kernels, resolving_power
 from cemp.methods.template.posterior import Posterior, sample, surface
@@ -28,11 +28,19 @@ def method():
     settings = EmulatorSettings(n_norm=30, n_cont=4, width=48, depth=2, n_members=1, n_steps=500)
     emulator = Emulator(settings).fit(grid.select(np.arange(0, len(grid.labels), 2)))
     return TemplateMatching("", pd.DataFrame({"obsid": [], "path": []}), limits="paper",
-                            nuisance=False, model_error=0.0, emulator=emulator).fit()
+                            nuisance=False, model_error=0.0, line_error=0.0, carbon=False,
+                            emulator=emulator).fit()
 
 
 def star(method, values=GIANT, snr=100.0, seed=0):
     return inject.inject(method.library_, values, snr, np.random.default_rng(seed))
+
+
+def fitted(method):
+    """Posterior of the giant, with its fit of the same pixels."""
+    problem = method.problem(method.pixels(star(method), 200.0))
+    fit = solve(problem, GIANT[:4], 200.0)
+    return Posterior(method.library_, problem.pixels, fit, limits="paper", nuisance=False)
 
 
 def test_a_line_of_a_receding_star_is_red_and_has_the_width_of_the_instrument():
@@ -140,9 +148,8 @@ def test_errors_hold_the_truth_as_often_as_they_say(method):
 
 
 def test_chain_agrees_with_the_fits_gaussian(method):
-    pixels = method.pixels(star(method), 200.0)
-    fit = fit_pixels(method.library_, pixels, GIANT[:4], 200.0, "paper", nuisance=False)
-    posterior = Posterior(method.library_, pixels, fit, "paper", nuisance=False)
+    posterior = fitted(method)
+    fit = posterior.fit
     chain = sample(posterior, n_walkers=12, n_burn=30, n_steps=100, seed=1)
     labels, covariance = fit.labels()
     error = np.sqrt(np.diag(covariance))
@@ -153,9 +160,8 @@ def test_chain_agrees_with_the_fits_gaussian(method):
 
 
 def test_surface_is_lowest_at_the_fit(method):
-    pixels = method.pixels(star(method), 200.0)
-    fit = fit_pixels(method.library_, pixels, GIANT[:4], 200.0, "paper", nuisance=False)
-    posterior = Posterior(method.library_, pixels, fit, "paper", nuisance=False)
+    posterior = fitted(method)
+    fit = posterior.fit
     grids = [fit.values[NAMES.index(n)] + np.linspace(-0.2, 0.2, 5) for n in ("fe_h", "c_fe")]
     chi2 = surface(posterior, ("fe_h", "c_fe"), grids)
     assert np.unravel_index(np.argmin(chi2), chi2.shape) == (2, 2) and chi2[0, 0] > 10

@@ -20,6 +20,9 @@ DIFFERENCE = 0.2
 #: Mean and standard deviation of what is not asked for but not known either: the spread of
 #: [alpha/Fe] about the trend, of [N/Fe] in mixed and unmixed stars, of fibres' resolution.
 PRIOR = {"alpha": (0.0, 0.1), "n_fe": (NITROGEN, 0.4), "power": (0.0, 0.1)}
+#: Mean and standard deviation of [C/Fe] (most stars 0, some up to 3) where it is given a prior:
+#: hot metal-poor stars show no carbon at all, and the fit would run to the library's border.
+CARBON = (0.3, 0.8)
 #: Ranges of the parameters that are not labels.
 RANGES = {"alpha": (-0.25, 0.25), "n_fe": (-0.3, 1.2), "rv": (-1500.0, 1500.0),
           "power": (-0.3, 0.3)}  # fmt: skip
@@ -45,6 +48,8 @@ class Fit:
         The optimiser met a tolerance before its last step, and no error is infinite.
     at_edge : bool
         A label lies on the border of the library.
+    x : ndarray, optional
+        Free parameters in units of `STEP`.
     """
 
     values: np.ndarray
@@ -53,6 +58,7 @@ class Fit:
     n_used: int
     converged: bool
     at_edge: bool
+    x: np.ndarray | None = None
 
     def labels(self):
         """Give labels teff, logg, fe_h, c_h (4,) and their covariance (4, 4)."""
@@ -61,21 +67,24 @@ class Fit:
         return turn @ self.values[:4], turn @ self.covariance[:4, :4] @ turn.T
 
 
-def prior(values):
+def prior(values, carbon=False):
     """Offsets from `PRIOR` and from the grid's border, in their standard deviations.
 
     Parameters
     ----------
     values : ndarray, shape (n, 8)
         In the order of `NAMES`.
+    carbon : bool
+        Add that from `CARBON`.
 
     Returns
     -------
-    ndarray, shape (n, 4)
+    ndarray, shape (n, 4) or (n, 5)
         Half the sum of their squares is -ln(prior).
     """
-    mean, sigma = np.array(list(PRIOR.values())).T
-    offset = (values[:, [NAMES.index(name) for name in PRIOR]] - mean) / sigma
+    given = PRIOR | ({"c_fe": CARBON} if carbon else {})
+    mean, sigma = np.array(list(given.values())).T
+    offset = (values[:, [NAMES.index(name) for name in given]] - mean) / sigma
     return np.column_stack([offset, outside(values) / BORDER])
 
 
@@ -94,10 +103,12 @@ class Problem:
         Key of `LIMITS`.
     nuisance : bool
         Fit alpha, n_fe and power with their priors; else they stay at the priors' means.
+    carbon : bool
+        Give [C/Fe] the prior `CARBON`.
     """
 
-    def __init__(self, library, pixels, limits="grid", nuisance=True):
-        self.library, self.pixels = library, pixels
+    def __init__(self, library, pixels, limits="grid", nuisance=True, carbon=False):
+        self.library, self.pixels, self.carbon = library, pixels, carbon
         held = () if nuisance else tuple(PRIOR)
         self.free = np.array([name not in held for name in NAMES])
         edges = LIMITS[limits] | RANGES
@@ -148,10 +159,10 @@ class Problem:
         """Weighted residuals, priors and border behind them."""
         state = self._state(x)
         fit = (state["seen"] * state["scale"] - self.pixels.flux) * self.weight
-        return np.concatenate([fit, prior(state["v"][None])[0]])
+        return np.concatenate([fit, prior(state["v"][None], self.carbon)[0]])
 
     def jacobian(self, x):
-        """Differentiate `residual` by x; shape (m + 4, n_free)."""
+        """Differentiate `residual` by x; a row a residual, a column a free parameter."""
         state = self._state(x)
         v, (read, by_velocity, by_power) = state["v"], state["operators"]
         step = DIFFERENCE * np.where(v + STEP > self.high, -1.0, 1.0)
@@ -168,25 +179,20 @@ class Problem:
             slopes[:, column] = (operator @ state["fine"]) * STEP[which[column]]
         slopes *= (state["scale"] * self.weight)[:, None]
         inner = cho_solve(state["factor"], state["columns"].T @ slopes)
-        priors = prior(moved) - prior(v[None])
+        priors = prior(moved, self.carbon) - prior(v[None], self.carbon)
         return np.vstack([slopes - state["columns"] @ inner, priors.T / step[which]])
 
 
-def fit_pixels(library, pixels, labels, velocity, limits="grid", nuisance=True, max_steps=30,
-               tolerance=1e-6):
+def solve(problem, labels, velocity, max_steps=30, tolerance=1e-6):
     """Fit one spectrum from one starting point.
 
     Parameters
     ----------
-    library : cemp.methods.template.library.Library
-    pixels : cemp.methods.template.native.Pixels
+    problem : Problem
     labels : array_like, shape (4,)
         Teff [K], log g, [Fe/H], [C/Fe] to start from.
     velocity : float
         [km/s].
-    limits : {"grid", "paper"}
-    nuisance : bool
-        As of `Problem`.
     max_steps : int
     tolerance : float
         Relative change of chi-square at which the fit ends: of 3,000 pixels 1e-6 is 0.003, a
@@ -196,7 +202,6 @@ def fit_pixels(library, pixels, labels, velocity, limits="grid", nuisance=True, 
     -------
     Fit
     """
-    problem = Problem(library, pixels, limits, nuisance)
     done = least_squares(problem.residual, problem.start(labels, velocity), problem.jacobian,
                          problem.bounds, ftol=tolerance, xtol=1e-5, gtol=1e-6, max_nfev=max_steps)
     return finish(problem, done)
@@ -212,7 +217,8 @@ def finish(problem, done):
     margin = 1e-3 * (problem.high - problem.low)
     edge = (v - problem.low < margin) | (problem.high - v < margin)
     sound = np.isfinite(v).all() and np.isfinite(covariance).all()
-    return Fit(v, covariance, float(chi2), m, bool(done.status > 0 and sound), bool(edge[:4].any()))
+    return Fit(v, covariance, float(chi2), m, bool(done.status > 0 and sound), bool(edge[:4].any()),
+               done.x)
 
 
 def found(labels, velocity, chi2, n_used):

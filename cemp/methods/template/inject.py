@@ -7,7 +7,7 @@ from cemp.constants import LABELS, rng
 from cemp.methods.template.fit import NAMES, PRIOR
 from cemp.methods.template.library import LATTICE, LIMITS, complete_labels, outside
 from cemp.methods.template.native import kernels
-from cemp.methods.template.posterior import Posterior, sample
+from cemp.methods.template.posterior import sample
 from cemp.spectrum import Spectrum
 from cemp.transfer.telescope_effects import ARMS, polynomial
 
@@ -76,8 +76,8 @@ def injection_test(method, n_stars=200, snr_range=(10, 100), chains=True, seed=0
     Parameters
     ----------
     method : cemp.methods.template.TemplateMatching
-        Fitted; its `limits` and `nuisance` say what is drawn. ``model_error=0``, or errors come
-        out larger than the noise.
+        Fitted; its `limits` and `nuisance` say what is drawn. With ``model_error=0``,
+        ``line_error=0`` and ``carbon=False``, or errors are not those of the noise alone.
     n_stars : int
     snr_range : tuple of float
         Log-uniform.
@@ -116,9 +116,7 @@ def _judge(method, spectrum, fit, true, chains, seed, steps):
     error = np.sqrt(np.diag(covariance))
     low, high = labels - error, labels + error
     if chains:
-        pixels = method.pixels(spectrum, fit.values[6])
-        posterior = Posterior(method.library_, pixels, fit, method.limits, method.nuisance)
-        low, high = sample(posterior, seed=seed, **steps).interval()
+        low, high = sample(method.posterior(spectrum, fit), seed=seed, **steps).interval()
     out["rv"] = fit.values[6]
     for k, name in enumerate(LABELS):
         out |= {name: labels[k], f"{name}_low": low[k], f"{name}_high": high[k]}

@@ -1,6 +1,5 @@
 """Template matching behind the interface of the methods."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,10 @@ from cemp.errors import BadInputError
 from cemp.lamost import read_spectrum
 from cemp.methods.base import Method, Prediction
 from cemp.methods.template import coarse
-from cemp.methods.template.fit import Problem, fit_pixels, found
+from cemp.methods.template.fit import Problem, found, solve
 from cemp.methods.template.library import Library, from_grid
 from cemp.methods.template.native import CALCIUM, CORES, prepare
+from cemp.methods.template.posterior import Posterior
 from cemp.paths import ROOT
 from cemp.synthesis.emulator import load_emulator
 
@@ -51,6 +51,11 @@ class TemplateMatching(Method):
         Degree of the polynomial that scales each arm.
     model_error : float
         Error of a template's pixel [continuum].
+    line_error : float
+        Error of ln(optical depth) of a template's lines.
+    carbon : bool
+        Give [C/Fe] a prior of 0.3 +- 0.8: without it the fit of a star that shows no carbon runs
+        to the border.
     calcium : bool
         Use the cores of Ca II H and K.
     n_starts : int
@@ -71,10 +76,12 @@ class TemplateMatching(Method):
     name = "Template matching"
 
     def __init__(self, spectra_dir, observations, limits="grid", nuisance=True, order=4,
-                 model_error=0.01, calcium=True, n_starts=1, refine=True, emulator=None):
+                 model_error=0.01, line_error=0.1, carbon=True, calcium=True, n_starts=1,
+                 refine=True, emulator=None):
         self.spectra_dir, self.observations = spectra_dir, observations
         self.limits, self.nuisance, self.order = limits, nuisance, order
-        self.model_error, self.calcium, self.n_starts = model_error, calcium, n_starts
+        self.model_error, self.line_error, self.carbon = model_error, line_error, carbon
+        self.calcium, self.n_starts = calcium, n_starts
         self.refine, self.emulator = refine, emulator
 
     def fit(self, spectra=None, labels=None, validation=None):
@@ -178,25 +185,44 @@ class TemplateMatching(Method):
         return out
 
     def pixels(self, spectrum, velocity):
-        """Native pixels of a spectrum, as this method's settings want them."""
+        """Choose native pixels of a spectrum, as this method's settings want them."""
         masked = CORES if self.calcium else CORES + CALCIUM
         return prepare(spectrum, velocity, self.order, self.model_error, masked)
 
+    def problem(self, pixels):
+        """Pose the fit of some pixels, as this method's settings want it."""
+        return Problem(self.library_, pixels, self.limits, self.nuisance, self.carbon)
+
     def _refine(self, spectrum, velocity, starts):
-        """Best fit from several starts; again without outliers."""
-        pixels = self.pixels(spectrum, velocity)
-        settings = {"limits": self.limits, "nuisance": self.nuisance}
-        fits = [fit_pixels(self.library_, pixels, labels, velocity, max_steps=8,
-                           tolerance=1e-3, **settings)
-                for labels in starts]
+        """Best fit from several starts; again with the lines' errors and without outliers."""
+        problem = self.problem(self.pixels(spectrum, velocity))
+        fits = [solve(problem, labels, velocity, max_steps=8, tolerance=1e-3) for labels in starts]
         best = min(fits, key=lambda fit: fit.chi2)
-        problem = Problem(self.library_, pixels, **settings)
-        x = problem.start(best.values[:4], best.values[6])
-        offset = np.abs(problem.residual(x)[:pixels.wave.size])
-        keep = offset < CLIP * max(1.0, np.sqrt(best.chi2))
-        pixels = replace(pixels, wave=pixels.wave[keep], flux=pixels.flux[keep],
-                         sigma=pixels.sigma[keep], design=pixels.design[keep])
-        return fit_pixels(self.library_, pixels, best.values[:4], best.values[6], **settings)
+        return solve(self.problem(self.weigh(problem, best)), best.values[:4], best.values[6])
+
+    def weigh(self, problem, fit):
+        """Add the errors of the lines to the pixels of a first fit; leave its outliers out."""
+        pixels, (model, _) = problem.pixels, problem.model(fit.x)
+        pixels = pixels.with_line_error(model, self.line_error)
+        offset = np.abs(model - pixels.flux) / pixels.sigma
+        return pixels.select(offset < CLIP * max(1.0, np.sqrt(np.mean(offset**2))))
+
+    def posterior(self, spectrum, fit):
+        """Posterior of a fitted spectrum, for `cemp.methods.template.posterior.sample`.
+
+        Parameters
+        ----------
+        spectrum : cemp.spectrum.Spectrum
+        fit : cemp.methods.template.fit.Fit
+            Of `fit_spectra`.
+
+        Returns
+        -------
+        cemp.methods.template.posterior.Posterior
+        """
+        problem = self.problem(self.pixels(spectrum, fit.values[6]))
+        return Posterior(self.library_, self.weigh(problem, fit), fit, limits=self.limits,
+                         nuisance=self.nuisance, carbon=self.carbon)
 
     def _collect(self, obsid, fits):
         """Build the prediction, and the report beside it."""

@@ -25,14 +25,14 @@ class Posterior:
     pixels : cemp.methods.template.native.Pixels
     fit : cemp.methods.template.fit.Fit
         Of the same pixels.
-    limits : {"grid", "paper"}
-    nuisance : bool
-        As of `cemp.methods.template.fit.Problem`.
+    **settings
+        As of `cemp.methods.template.fit.Problem`: limits, nuisance, carbon.
     """
 
-    def __init__(self, library, pixels, fit, limits="grid", nuisance=True):
+    def __init__(self, library, pixels, fit, **settings):
         self.library, self.fit = library, fit
-        problem = Problem(library, pixels, limits, nuisance)
+        problem = Problem(library, pixels, **settings)
+        self.carbon = problem.carbon
         self.free, self.low, self.high = problem.free, problem.low, problem.high
         error = np.sqrt(np.diag(fit.covariance))
         self.spacing = max(3 * error[6], LEAST_SPACING)
@@ -74,7 +74,7 @@ class Posterior:
         inside = ((v >= self.low) & (v <= self.high)).all(axis=1)
         out = np.full(len(v), -np.inf)
         if inside.any():
-            offset = prior(v[inside])
+            offset = prior(v[inside], self.carbon)
             out[inside] = -0.5 * (self.chi2(v[inside]) + np.sum(offset**2, axis=1))
         return out
 
@@ -149,7 +149,8 @@ def sample(posterior, n_walkers=20, n_burn=100, n_steps=400, seed=0):
     sampler.run_mcmc(emcee.State(start, random_state=state), n_burn + n_steps,
                      skip_initial_state_check=True)
     kept = sampler.get_chain(discard=n_burn)
-    times = emcee.autocorr.integrated_time(kept[..., :4], quiet=True)
+    # tol=0: a short chain is no error here, its length is reported
+    times = emcee.autocorr.integrated_time(kept[..., :4], tol=0)
     return Chain(posterior.full(kept.reshape(-1, free.sum())),
                  float(sampler.acceptance_fraction.mean()), float(np.nanmax(times)))
 
