@@ -56,8 +56,8 @@ class SpecClip(Method):
         XP spectra of the training stars, by obsid; not needed to predict labels.
     epochs, batch : int
         Balanced draws from the pairs, and pairs in a batch (the negatives of each other).
-    size, shared : int
-        Of the embedding, and of the space in which the surveys are aligned.
+    size, width, shared : int
+        Of the embedding, of the convolutions, and of the space in which the surveys are aligned.
     temperature : float
         Of InfoNCE, to start with.
     decode : float
@@ -80,14 +80,14 @@ class SpecClip(Method):
 
     name = "SpecCLIP-like"
 
-    def __init__(self, xp=None, epochs=60, batch=128, size=128, shared=64, temperature=0.07,
-                 decode=1.0, contrast=0.1, rate=2e-3, decay=1e-2, dropout=0.1, dust=0.03, copies=6,
-                 head_steps=1500, noise=Augment(), seed=SEED):  # noqa: B008  (frozen)
+    def __init__(self, xp=None, epochs=30, batch=128, size=128, width=16, shared=64,
+                 temperature=0.07, decode=1.0, contrast=0.1, rate=2e-3, decay=1e-2, dropout=0.1,
+                 dust=0.03, copies=6, head_steps=1500, noise=Augment(), seed=SEED):  # noqa: B008
         self.xp, self.epochs, self.batch, self.size = xp, epochs, batch, size
-        self.shared, self.temperature, self.decode = shared, temperature, decode
-        self.contrast, self.rate, self.decay, self.dropout = contrast, rate, decay, dropout
-        self.dust, self.copies, self.head_steps = dust, copies, head_steps
-        self.noise, self.seed = noise, seed
+        self.width, self.shared, self.temperature = width, shared, temperature
+        self.decode, self.contrast, self.rate = decode, contrast, rate
+        self.decay, self.dropout, self.dust = decay, dropout, dust
+        self.copies, self.head_steps, self.noise, self.seed = copies, head_steps, noise, seed
 
     def fit(self, spectra, labels, validation=None):
         """Align the encoders, freeze them, learn labels from either embedding.
@@ -119,8 +119,8 @@ class SpecClip(Method):
         xp = XpSpectra(*(array[pairs] for array in vars(xp).values()))
         self.scaler_ = LabelScaler().fit(labels)
         self.model_ = self._align(flux[pairs], ivar[pairs], good[pairs], xp, labels[pairs, _FE_H])
-        self.head_ = self._head(self._lamost_copies(flux, ivar, good), labels)
-        self.xp_head_ = self._head(self._xp_copies(xp), labels[pairs])
+        self.heads_ = (self._head(self._lamost_copies(flux, ivar, good), labels),
+                       self._head(self._xp_copies(xp), labels[pairs]))  # fmt: skip
         return self
 
     def _xp(self):
@@ -140,7 +140,8 @@ class SpecClip(Method):
         """Train encoders and decoders; return them frozen."""
         random = rng("methods specclip", self.seed)
         ln_flux, error = log_flux(xp)
-        model = Pair(flux, good, ln_flux, self.size, self.shared, self.temperature, self.dropout)
+        model = Pair(flux, good, ln_flux, self.size, self.width, self.shared, self.temperature,
+                     self.dropout)
         mean = model.lamost.mean.numpy()
         clean = (model.lamost_parts.scores(torch.from_numpy(
                      np.where(good, flux - 1, mean).astype(np.float32))),
@@ -205,9 +206,9 @@ class SpecClip(Method):
         """Embeddings (n, size) of LAMOST spectra, as an array."""
         return self.model_.lamost(to_input(flux, good)).numpy()
 
-    def _labels(self, head, embedding):
-        """Labels (n, 4) in K and dex of embeddings."""
-        centre, spread, network = head
+    def labels(self, embedding, survey):
+        """Labels (n, 4) in K and dex of embeddings of survey 0 (LAMOST) or 1 (XP)."""
+        centre, spread, network = self.heads_[survey]
         scaled = network((torch.from_numpy(embedding) - centre) / spread)
         return self.scaler_.inverse(scaled.numpy())
 
@@ -229,11 +230,11 @@ class SpecClip(Method):
 
     def predict(self, spectra):
         """Labels of LAMOST spectra, without errors."""
-        return Prediction(self._labels(self.head_, self.embed(spectra)))
+        return Prediction(self.labels(self.embed(spectra), 0))
 
     def predict_xp(self, xp):
         """Labels from XP spectra alone, without errors; NaN where there is none."""
-        return Prediction(self._labels(self.xp_head_, self.embed_xp(xp)))
+        return Prediction(self.labels(self.embed_xp(xp), 1))
 
     def translate(self, embedding):
         """Normalised LAMOST flux (n, 5001) from embeddings of either survey."""
@@ -243,7 +244,7 @@ class SpecClip(Method):
     @property
     def n_parameters(self):
         """Numbers learned: encoders, decoders and both label networks."""
-        modules = (self.model_, self.head_[2], self.xp_head_[2])
+        modules = (self.model_, *(head[2] for head in self.heads_))
         return sum(p.numel() for module in modules for p in module.parameters())
 
 

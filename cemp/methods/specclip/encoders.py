@@ -9,6 +9,8 @@ from cemp.models.scaler import pixel_scale
 
 #: Components of the LAMOST and of the XP spectra that the decoders give.
 N_LAMOST, N_XP = 64, 16
+#: Least scatter that a sample of ln(XP flux) is scaled by: the calibration's error.
+XP_FLOOR = 0.005
 
 
 def info_nce(left, right, star, scale):
@@ -56,7 +58,7 @@ class Components(nn.Module):
         super().__init__()
         mean = spectra.mean(axis=0)
         _, size, rows = np.linalg.svd(spectra - mean, full_matrices=False)
-        k = min(n_components, len(size) - 1)
+        k = min(n_components, int((size > 1e-4 * size[0]).sum()))  # clean data may have few
         scatter = np.sqrt(size[:k] / np.sqrt(len(spectra)))
         for name, array in (("mean", mean), ("rows", rows[:k]), ("scatter", scatter)):
             self.register_buffer(name, torch.from_numpy(array.astype(np.float32)))
@@ -84,17 +86,18 @@ class LamostEncoder(nn.Module):
     ----------
     flux, good : ndarray (n, 5001)
         Training spectra, for the mean and scatter of each pixel.
-    size : int
-        Of the embedding.
+    size, width : int
+        Of the embedding; filters of the first convolution, half those of the others.
     dropout : float
     """
 
-    def __init__(self, flux, good, size, dropout):
+    def __init__(self, flux, good, size, width, dropout):
         super().__init__()
         for name, array in zip(("mean", "scale"), pixel_scale(flux, good), strict=True):
             self.register_buffer(name, torch.from_numpy(array.astype(np.float32)))
         layers = []
-        for n_in, n_out, kernel, stride in ((2, 32, 16, 8), (32, 64, 9, 4), (64, 64, 5, 2)):
+        shapes = ((2, width, 16, 8), (width, 2 * width, 9, 4), (2 * width, 2 * width, 5, 2))
+        for n_in, n_out, kernel, stride in shapes:
             layers += [nn.Conv1d(n_in, n_out, kernel, stride, padding=kernel // 2), nn.GELU()]
         self.convolve = nn.Sequential(*layers, nn.Flatten())
         length = self.convolve(torch.zeros(1, 2, N_PIX)).shape[1]
@@ -120,7 +123,8 @@ class XpEncoder(nn.Module):
 
     def __init__(self, log_flux, size, dropout):
         super().__init__()
-        for name, array in (("mean", log_flux.mean(axis=0)), ("scale", log_flux.std(axis=0))):
+        scale = np.hypot(log_flux.std(axis=0), XP_FLOOR)
+        for name, array in (("mean", log_flux.mean(axis=0)), ("scale", scale)):
             self.register_buffer(name, torch.from_numpy(array.astype(np.float32)))
         n = log_flux.shape[1]
         self.embed = nn.Sequential(nn.Linear(n, 256), nn.GELU(), nn.Dropout(dropout),
@@ -141,16 +145,16 @@ class Pair(nn.Module):
         LAMOST training spectra.
     log_flux : ndarray (n, n_xp)
         Their stars' XP spectra.
-    size, shared : int
-        Of the embeddings, and of the space in which they are aligned.
+    size, width, shared : int
+        Of the embeddings, of the convolutions, of the space in which surveys are aligned.
     temperature : float
         To start with; it is learned.
     dropout : float
     """
 
-    def __init__(self, flux, good, log_flux, size, shared, temperature, dropout):
+    def __init__(self, flux, good, log_flux, size, width, shared, temperature, dropout):
         super().__init__()
-        self.lamost = LamostEncoder(flux, good, size, dropout)
+        self.lamost = LamostEncoder(flux, good, size, width, dropout)
         self.xp = XpEncoder(log_flux, size, dropout)
         self.to_shared = nn.ModuleList(nn.Linear(size, shared) for _ in range(2))
         self.log_scale = nn.Parameter(torch.tensor(-np.log(temperature), dtype=torch.float32))

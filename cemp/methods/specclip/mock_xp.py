@@ -8,8 +8,8 @@ see the same star; dust and velocity are those of the LAMOST spectrum. What the 
   680 nm) and 7-15 nm in RP (640 to 1050 nm; Gaia Collaboration, Prusti et al. 2016, A&A 595, A1),
   taken as geometric between: R falls from 59 to 20 in BP, from 61 to 54 in RP. They join at 640 nm;
 - noise: electrons that the zero point of G gives (Riello et al. 2021, A&A 649, A3) for a grey
-  response, over 4.42 s and some 40 transits, above a background; white from one photometer pixel
-  to the next and therefore correlated between samples;
+  response over the window, in 4.42 s and some 40 transits, above a background; white from one
+  photometer pixel to the next and therefore correlated between samples;
 - calibration: a smooth error of 0.5% that the quoted errors do not hold.
 """
 
