@@ -80,6 +80,8 @@ class Entry:
         Fit and prediction of the demo on one core, roughly: the longest is started first.
     tuned : bool
         Whether its settings were chosen by `cemp.methods.tune`.
+    keep : bool
+        Whether the fitted method is kept, because more is asked of it than labels.
     """
 
     where: str
@@ -90,6 +92,7 @@ class Entry:
     reads: tuple = ()
     seconds: float = 30.0
     tuned: bool = True
+    keep: bool = False
 
     @property
     def module(self):
@@ -131,7 +134,8 @@ METHODS = {
         quick={"epochs": 1}, seconds=90),
     "specclip": Entry(
         "cemp.methods.specclip:SpecClip", "embedding aligned with Gaia XP spectra",
-        "Zhao et al. 2025", needs=("xp",), quick={"epochs": 2, "head_steps": 50}, seconds=150),
+        "Zhao et al. 2025", needs=("xp",), quick={"epochs": 2, "head_steps": 50}, seconds=150,
+        keep=True),
     "macrn": Entry(
         "cemp.methods.adapters:MacrnMethod", "MACRN as the paper trains it", "this paper",
         needs=("folder",), reads=("folder",), seconds=10, tuned=False),

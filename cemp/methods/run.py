@@ -5,6 +5,7 @@ data, settings and code are those of the record is not fitted again.
 """
 
 import json
+import pickle
 import resource
 import sys
 import time
@@ -141,13 +142,16 @@ def fit_one(job, mark=""):
         "settings": job.settings, "fingerprint": mark,
     }  # fmt: skip
     tables = {"predictions": to_table(data.judged, prediction), "report": report}
-    _keep(job, tables, record)
+    _keep(job, tables, record, method)
     return record
 
 
-def _keep(job, tables, record):
+def _keep(job, tables, record, method):
     """Write the tables, then the record: a folder with a record is whole."""
     (job.folder / "record.json").unlink(missing_ok=True)
+    if registry.entry(job.key).keep:
+        with atomic_path(job.folder / "method.pickle") as path:
+            path.write_bytes(pickle.dumps(method))
     for name, table in tables.items():
         if table is not None:
             with atomic_path(job.folder / f"{name}.parquet") as path:
@@ -188,6 +192,11 @@ def read_predictions(job):
         raise BadInputError(f"no predictions in {job.folder}: run the method first (08_methods)")
     table = pd.read_parquet(path)
     return table["obsid"].to_numpy(), from_table(table)
+
+
+def read_method(job):
+    """Read a fitted method that was kept (`cemp.methods.registry.Entry.keep`); our own file."""
+    return pickle.loads((job.folder / "method.pickle").read_bytes())
 
 
 def run_jobs(jobs, n_jobs=2, tell=print):

@@ -194,3 +194,38 @@ def draw_cost(data):
     handles, texts = right.get_legend_handles_labels()
     fig.legend(handles, texts, loc="outside right center", fontsize=6)
     return fig
+
+
+@figure("08_reliability")
+def draw_reliability(data):
+    """Draw how often the truth lies inside central regions, as claimed and recalibrated.
+
+    Parameters
+    ----------
+    data : dict of ndarray
+        names (n,) and places (n,) of the methods with errors, places in the order of all; nominal
+        (m,); ``<label>_<i>`` (n, m) with i = 0 as claimed, 1 recalibrated, NaN where not, for
+        fe_h, c_h and joint; title (str).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    fig, axes = subplots(2, 3, width=PAGE, height=4.9, sharex=True, sharey=True)
+    texts = {"fe_h": "[Fe/H]", "c_h": "[C/H]", "joint": "[Fe/H] and [C/H]"}
+    for i, (line, what) in enumerate(zip(axes, ("as claimed", "recalibrated"), strict=True)):
+        for ax, (label, text) in zip(line, texts.items(), strict=True):
+            ax.plot([0, 1], [0, 1], color="0.6", lw=0.6)
+            for name, place, inside in zip(data["names"], data["places"], data[f"{label}_{i}"],
+                                           strict=True):  # fmt: skip
+                look = method_style(int(place))
+                ax.plot(data["nominal"], inside, color=look["color"], ls=look["ls"], lw=0.9,
+                        label=str(name))  # fmt: skip
+            ax.set_title(f"{text}, {what}")
+        line[0].set_ylabel("share of the truth inside")
+    for ax in axes[1]:
+        ax.set_xlabel("content of the region")
+    handles, texts = axes[0, 0].get_legend_handles_labels()
+    fig.legend(handles, texts, loc="outside lower center", ncols=5)
+    fig.suptitle(str(data["title"]), fontsize=8)
+    return fig
