@@ -11,7 +11,9 @@ import cemp.plots.specclip  # noqa: F401  (registers the figure)
 from cemp.errors import BadInputError
 from cemp.figures import draw
 from cemp.methods.specclip import XP_WAVE, SpecClip, XpSpectra, mock_xp, read_gaia, read_xp, tasks
+from cemp.methods.specclip.clean import clean_pairs
 from cemp.methods.specclip.encoders import Components, info_nce
+from cemp.methods.specclip.strange import auc_table, strangeness
 from cemp.methods.specclip.xp import extinction, log_flux
 from cemp.models.data import Sample
 
@@ -27,7 +29,7 @@ def one_thread():
 @pytest.fixture(scope="module")
 def fitted():
     """Noiseless pairs, some for training, and a model of them."""
-    sample, xp = tasks.clean_pairs(260)
+    sample, xp = clean_pairs(260)
     train, test = (Sample(*(a[part] for a in vars(sample).values()))
                    for part in (slice(200), slice(200, None)))  # fmt: skip
     model = SpecClip(xp=xp, epochs=15, batch=64, width=8, copies=2, head_steps=500)
@@ -84,15 +86,15 @@ def test_a_star_without_xp_has_labels_from_lamost_alone(fitted):
     labels = model.predict_xp(gap.of(test.obsid)).labels
     assert np.isnan(labels[1]).all() and np.isfinite(np.delete(labels, 1, axis=0)).all()
     assert len(tasks.Retrieval(model, test, gap, test).rows) == 59
-    scores = tasks.strangeness(model, test, gap, test)
+    scores = strangeness(model, test, gap, test)
     assert np.isnan(scores["surveys disagree"][1]) and np.isfinite(scores["not decoded"]).all()
 
 
 def test_strangers_are_noticed(fitted):
     model, train, test, xp = fitted
     wrong = Sample(test.obsid, np.roll(test.flux, 700, axis=1), *list(vars(test).values())[2:])
-    ordinary, strange = (tasks.strangeness(model, s, xp, train) for s in (test, wrong))
-    table = tasks.auc_table(ordinary, strange, n_boot=50)
+    ordinary, strange = (strangeness(model, s, xp, train) for s in (test, wrong))
+    table = auc_table(ordinary, strange, n_boot=50)
     assert (table["auc"] > 0.95).all() and (table["low"] <= table["auc"]).all()
     made = tasks.translations(model, test, xp, train)
     data = tasks.figure_data(tasks.Retrieval(model, test, xp, train), made, test, ordinary, strange)
@@ -112,7 +114,7 @@ def test_ranks_of_known_similarities():
 
 
 def test_pairs_are_needed():
-    sample, xp = tasks.clean_pairs(40)
+    sample, xp = clean_pairs(40)
     with pytest.raises(BadInputError, match="give xp="):
         SpecClip().fit(sample, sample.labels)
     with pytest.raises(BadInputError, match="got 29"):
@@ -120,7 +122,7 @@ def test_pairs_are_needed():
 
 
 def test_xp_spectra_are_found_by_obsid(tmp_path):
-    sample, xp = tasks.clean_pairs(5)
+    sample, xp = clean_pairs(5)
     xp.write(tmp_path / "xp.npz")
     taken = read_xp(tmp_path / "xp.npz").of([3, 99, 0])
     np.testing.assert_array_equal(taken.flux[[0, 2]], xp.flux[[3, 0]])

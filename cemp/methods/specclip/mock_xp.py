@@ -186,4 +186,6 @@ def load_mock_xp(paths, seed=SEED):
     path = paths.stage("08") / f"xp-{key}.npz"
     if not path.is_file():
         make_xp(*map(pd.read_parquet, tables), seed, paths.root / "build" / "emulator").write(path)
+        for other in set(path.parent.glob("xp-*.npz")) - {path}:
+            other.unlink()
     return read_xp(path)

@@ -1,17 +1,11 @@
-"""What an aligned pair of encoders is for, beside labels, and the known answer it must reach."""
-
-from dataclasses import replace
+"""What an aligned pair of encoders is for: partners, labels from XP alone, predicted spectra."""
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
 
-from cemp.constants import LABELS, N_PIX, WAVE, rng
-from cemp.errors import BadInputError
-from cemp.lamost import read_spectrum
-from cemp.methods.specclip.xp import XP_WAVE, XpSpectra, log_flux
+from cemp.constants import LABELS, WAVE
+from cemp.methods.specclip.xp import log_flux
 from cemp.models.data import Sample
-from cemp.preprocess.pipeline import preprocess
 
 
 def ranks(similarity, own, allowed=None):
@@ -88,7 +82,7 @@ class Retrieval:
                                            return_inverse=True)  # fmt: skip
         self.rows, gallery = rows, own_xp.of(sample.obsid[rows[first]])
         labels = sample.labels[rows]
-        lamost, other = model.embed(_take(sample, rows)), model.embed_xp(gallery)
+        lamost, other = model.embed(take(sample, rows)), model.embed_xp(gallery)
         shared = model.shared_space(lamost, 0) @ model.shared_space(other, 1).T
         by_labels = _label_similarity(model, lamost, other, reference, xp)
         hard = nearest_labels(labels, labels[first], model.scaler_.scale_, self.own)
@@ -111,7 +105,8 @@ class Retrieval:
         return pd.DataFrame(out).T
 
 
-def _take(sample, rows):
+def take(sample, rows):
+    """Take some rows of a `Sample`."""
     return Sample(*(array[rows] for array in vars(sample).values()))
 
 
@@ -206,142 +201,6 @@ def noise(sample, axis=None):
     """Root mean square of the errors that the pipeline quotes, over good pixels."""
     variance = np.where(sample.good, 1 / np.maximum(sample.ivar, 1e-9), 0.0)
     return np.sqrt(variance.sum(axis=axis) / np.maximum(sample.good.sum(axis=axis), 1))
-
-
-def refused_spectra(observations, spectra_dir):
-    """Read what the survey does not class as a star as if it were one at rest.
-
-    Parameters
-    ----------
-    observations : pandas.DataFrame
-        Columns obsid and path of the wanted spectra.
-    spectra_dir : str or pathlib.Path
-
-    Returns
-    -------
-    cemp.models.data.Sample
-        Without those that preprocessing refuses all the same; labels NaN.
-    """
-    made = []
-    for path in observations["path"]:
-        try:
-            spectrum = read_spectrum(f"{spectra_dir}/{path}")
-            made.append(preprocess(replace(spectrum, cls="STAR", z=0.0)))
-        except BadInputError:
-            continue
-    arrays = [np.array([getattr(v, name) for v in made]) for name in
-              ("obsid", "flux", "ivar", "good")]  # fmt: skip
-    return Sample(*arrays, np.full((len(made), len(LABELS)), np.nan))
-
-
-def strangeness(model, sample, xp, train):
-    """Score how unlike the training stars spectra are.
-
-    Parameters
-    ----------
-    model : cemp.methods.specclip.SpecClip
-    sample, train : cemp.models.data.Sample
-    xp : XpSpectra
-
-    Returns
-    -------
-    dict of str to ndarray (n,)
-        Larger is stranger. ``surveys disagree``: 1 - cosine of the two surveys' vectors;
-        ``far from training``: Mahalanobis distance of the LAMOST embedding; ``not decoded``:
-        rms of the spectrum against its own decoding, over the noise.
-    """
-    own, embedding, known = xp.of(sample.obsid), model.embed(sample), model.embed(train)
-    pair = [model.shared_space(e, k) for k, e in enumerate((embedding, model.embed_xp(own)))]
-    apart = embedding - known.mean(axis=0)
-    covariance = np.cov(known.T) + 1e-3 * np.eye(known.shape[1])
-    far = np.einsum("ni,ij,nj->n", apart, np.linalg.inv(covariance), apart)
-    left = rms(model.translate(embedding), sample, axis=1)
-    return {"surveys disagree": 1 - np.sum(pair[0] * pair[1], axis=1),
-            "far from training": np.sqrt(far), "not decoded": left / noise(sample, axis=1)}
-
-
-def auc_table(ordinary, strange, n_boot=200, seed=0):
-    """Area under the ROC curve of each score, with its 95% interval over both samples.
-
-    Parameters
-    ----------
-    ordinary, strange : dict of str to ndarray
-        `strangeness` of stars and of contaminants; missing scores (no XP spectrum) are left out.
-    n_boot, seed : int
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns auc, low, high, n ordinary, n strange; 0.5 is chance.
-    """
-    random, table = rng("methods specclip auc", seed), {}
-    for name in ordinary:
-        a, b = (scores[name][np.isfinite(scores[name])] for scores in (ordinary, strange))
-        drawn = [_auc(random.choice(a, a.size), random.choice(b, b.size)) for _ in range(n_boot)]
-        low, high = np.percentile(drawn, [2.5, 97.5])
-        table[name] = {"auc": _auc(a, b), "low": low, "high": high, "n ordinary": a.size,
-                       "n strange": b.size}  # fmt: skip
-    return pd.DataFrame(table).T
-
-
-def _auc(a, b):
-    return roc_auc_score(np.repeat([0, 1], [a.size, b.size]), np.concatenate([a, b]))
-
-
-def clean_pairs(n, seed=0):
-    """Make noiseless pairs whose labels are in both surveys: the known answer's data.
-
-    Parameters
-    ----------
-    n, seed : int
-
-    Returns
-    -------
-    sample : cemp.models.data.Sample
-        Each label deepens six lines of its own; labels are uniform over the usual ranges.
-    xp : XpSpectra
-        Four broad shapes, one a label.
-    """
-    random = rng("methods specclip clean", seed)
-    unit = random.uniform(-1, 1, (n, len(LABELS)))
-    centres = random.uniform(WAVE[50], WAVE[-50], (len(LABELS), 6))
-    lines = np.exp(-0.5 * ((WAVE - centres[..., None]) / 4.0) ** 2).sum(axis=1)
-    flux = (1 - (0.3 + 0.2 * unit) @ lines).astype(np.float32)
-    x = np.linspace(-1, 1, XP_WAVE.size)
-    shapes = np.stack([np.sin((k + 1) * np.pi * x) for k in range(len(LABELS))])
-    ln_flux = (0.2 * unit @ shapes).astype(np.float32)
-    labels = np.array([5250, 2.5, -2, -1.5]) + unit * np.array([1250, 2, 2, 2])
-    whole = np.ones((n, N_PIX), dtype=bool)
-    obsid = np.arange(n)
-    sample = Sample(obsid, flux, np.full(flux.shape, 1e4, np.float32), whole, labels)
-    return sample, XpSpectra(obsid, obsid, np.exp(ln_flux), np.full_like(ln_flux, 1e-3))
-
-
-def known_answer(n=400, epochs=12, seed=0):
-    """Fit clean pairs: labels and partners of other pairs must come back.
-
-    Parameters
-    ----------
-    n, epochs, seed : int
-        As many pairs are judged as a quarter of those fitted.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row: top-1 retrieval with its chance level, and the rms error of labels from either
-        survey over the labels' scatter (1 is no knowledge).
-    """
-    from cemp.methods.specclip.contrast import SpecClip
-
-    sample, xp = clean_pairs(n + n // 4, seed)
-    train, test = _take(sample, slice(0, n)), _take(sample, slice(n, None))
-    model = SpecClip(xp=xp, epochs=epochs, batch=64, width=8, copies=2, head_steps=600, seed=seed)
-    model.fit(train, train.labels)
-    found = Retrieval(model, test, xp, train).table().loc["embedding"]
-    error = [np.sqrt(np.mean(((p.labels - test.labels) / test.labels.std(axis=0)) ** 2))
-             for p in (model.predict(test), model.predict_xp(xp.of(test.obsid)))]
-    return pd.DataFrame([{"top 1": found["top 1"], "chance": found["chance top 1"],
-                          "LAMOST labels": error[0], "XP labels": error[1]}])  # fmt: skip
 
 
 def carbon_giant(sample):
