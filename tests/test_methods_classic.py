@@ -137,7 +137,7 @@ def test_networks_are_the_same_twice(train, test):
 def test_slam_finds_labels_and_errors(train, test):
     method = Slam(penalty=100, epsilon=0.03, gamma=0.02, n_check=20)
     prediction = method.fit(thin(train[0]), train[1]).predict(thin(test[0]))
-    assert worst(prediction, test[1]) < 0.05
+    assert worst(prediction, test[1]) < 0.07
     assert np.std(pulls(prediction, test[1])) == pytest.approx(1, abs=0.15)
     assert method.model_.truncation() < 1e-4
     in_parts = method.predict(thin(test[0]), chunk=7)

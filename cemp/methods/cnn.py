@@ -83,6 +83,15 @@ class Cnn(Method):
     """
 
     name = "CNN"
+    TRIALS = (
+        {},
+        {"dropout": 0.3},
+        {"kernels": (11, 7, 5)},
+        {"channels": (8, 16, 32)},
+        {"noise_fraction": 0.4},
+        {"pools": (2, 4, 2), "units": 64},
+        {"learning_rate": 1e-3},
+    )
 
     def __init__(self, channels=(16, 32, 64), kernels=(7, 5, 5), strides=(2, 1, 1),
                  pools=(2, 4, 4), units=128, dropout=0.1, noise_fraction=0.7, epochs=30,

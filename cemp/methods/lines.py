@@ -140,6 +140,16 @@ class LineIndexForest(_LineIndexMethod):
     """
 
     name = "Forest"
+    TRIALS = (
+        {},
+        {"min_leaf": 1},
+        {"min_leaf": 4},
+        {"max_features": 0.15},
+        {"max_features": 0.6},
+        {"noise_fraction": 0.4},
+        {"noise_fraction": 0.0},
+        {"n_copies": 4},
+    )
 
     def __init__(self, n_trees=300, max_features=0.33, min_leaf=2, n_copies=12,
                  noise_fraction=0.7, seed=SEED):  # fmt: skip
@@ -225,6 +235,18 @@ class LineIndexSvm(_LineIndexMethod):
     """
 
     name = "SVM"
+    TRIALS = (
+        {},
+        {"penalty": 1.0},
+        {"penalty": 10.0},
+        {"gamma": 0.1},
+        {"gamma": 1.0},
+        {"gamma": 0.1, "penalty": 10.0},
+        {"epsilon": 0.3},
+        {"n_copies": 8, "epsilon": 0.3},
+        {"noise_fraction": 0.4},
+        {"noise_fraction": 0.0},
+    )
 
     def __init__(self, penalty=3.0, epsilon=0.1, gamma=0.3, n_copies=4, noise_fraction=0.7,
                  seed=SEED):  # fmt: skip

@@ -115,6 +115,20 @@ class SpcaNet(Method):
     """
 
     name = "SPCANet"
+    TRIALS = (
+        {},
+        {"n_components": 20},
+        {"n_components": 80},
+        {"dropout": 0.2},
+        {"dropout": 0.0},
+        {"hidden": (64,)},
+        {"hidden": (256, 128)},
+        {"weight_decay": 0.1},
+        {"learning_rate": 1e-3},
+        {"noise_fraction": 0.4},
+        {"noise_fraction": 0.0},
+        {"n_components": 80, "dropout": 0.2, "weight_decay": 0.1},
+    )
 
     def __init__(self, n_components=40, hidden=(128, 64), dropout=0.1, n_copies=20,
                  noise_fraction=0.7, epochs=200, learning_rate=3e-3, weight_decay=1e-2,
