@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 
 from cemp.errors import BadInputError
-from cemp.skycells import SLICE, Points
+from cemp.skycells import Points, in_slices
 
 ARCSEC = np.pi / 180 / 3600
+#: Shifts up to this are searched for chance matches in one go [arcsec]: more would find most of
+#: the sky near every star.
+WIDE = 200.0
 
 
 @dataclass(frozen=True)
@@ -175,9 +178,11 @@ def sky_points(table):
     """
     n = len(table["ra"])
     vectors = np.empty((n, 3))
-    for start in range(0, n, SLICE):  # unit vectors of all rows at once would need thrice the room
-        rows = slice(start, start + SLICE)
+
+    def fill(rows):  # unit vectors of all rows at once would need thrice the room
         vectors[rows] = unit_vectors(table["ra"][rows], table["dec"][rows])
+
+    in_slices(fill, n)
     return Points(vectors)
 
 
@@ -196,6 +201,13 @@ def _candidates(left, right, radius, points):
     n = max(len(left["ra"]), 1)
     pairs = np.unique(np.concatenate([j * n + i, q * n + moving[p]]))
     return pairs % n, pairs // n
+
+
+def _pair_reach(left, right, radius, pairs):
+    """Largest distance at which each pair is still looked at, as in `_candidates` [rad]."""
+    years, (i, j) = _years(left, right), pairs
+    fast = _reach(left, years)[i]
+    return (radius + np.maximum(_reach(right, years)[j], np.where(fast > 0.1, fast, 0))) * ARCSEC
 
 
 def _mutual(i, j, sep):
@@ -257,18 +269,18 @@ def match(left, right, settings=MATCHING, left_epoch=2000.0, right_epoch=2000.0)
     Where the right side knows its proper motion it is carried to the left epoch, else the left
     side is carried to the right epoch.
     """
-    a = _columns(left, left_epoch)
-    return _match(a, _columns(right, right_epoch), settings, sky_points(a))
+    a, b = _columns(left, left_epoch), _columns(right, right_epoch)
+    return _match(a, b, settings, _candidates(a, b, settings.radius_arcsec, sky_points(a)))
 
 
-def _match(a, b, settings, points):
-    """Match plain arrays; `points` are the positions of `a`, ready to be searched."""
+def _match(a, b, settings, candidates):
+    """Match plain arrays; `candidates` are pairs of rows, all that can be near among them."""
     i, j = _same_id(a, b)
     sep = _pair_separation(a, b, i, j)
     near = sep <= settings.id_radius_arcsec
     counts = {"id_too_far": int((~near).sum())}
     i, j, sep = _mutual(i[near], j[near], sep[near])
-    p, q = _candidates(a, b, settings.radius_arcsec, points)
+    p, q = candidates
     free = ~np.isin(p, i) & ~np.isin(q, j)
     refused = (a["gaia"][p] > 0) & (b["gaia"][q] > 0)
     distance = _pair_separation(a, b, p, q)
@@ -284,6 +296,42 @@ def _match(a, b, settings, points):
     table = table.sort_values(["left", "right"]).reset_index(drop=True)
     table.attrs = counts
     return table
+
+
+def _shifted(table, east, north):
+    """Shift positions [arcsec]."""
+    dec = np.clip(table["dec"] + north / 3600, -90, 90)
+    ra = (table["ra"] + east / 3600 / np.maximum(np.cos(np.radians(dec)), 1e-6)) % 360
+    return table | {"ra": ra, "dec": dec}
+
+
+def _widest(table, shifts):
+    """How far shifts carry any row [arcsec]: at a pole further than was asked."""
+    polar = {key: table[key][np.abs(table["dec"]) > 80] for key in ("ra", "dec")}
+    there = unit_vectors(polar["ra"], polar["dec"])
+    far = [1.01 * np.hypot(*shift) for shift in shifts]
+    for shift in shifts:
+        moved = _shifted(polar, *shift)
+        far.append(separation(there, unit_vectors(moved["ra"], moved["dec"])).max(initial=0.0))
+    return max(far)
+
+
+def _count_all(a, b, settings, shifts, points):
+    """Count the matches after each shift, through one search as wide as the widest of them."""
+    radius = settings.radius_arcsec
+    i, j = _candidates(a, b, radius + _widest(b, shifts), points)
+    reach = _pair_reach(a, b, radius, (i, j))
+    few, j = np.unique(j, return_inverse=True)
+    b = {key: values[few] for key, values in b.items()}
+
+    def count(k):
+        moved = b if k.start == 0 else _shifted(b, *shifts[k.start - 1])
+        there = unit_vectors(moved["ra"], moved["dec"])
+        chord = ((points.vectors[i] - there[j]) ** 2).sum(axis=1)
+        keep = chord <= (reach * (1 + 1e-9)) ** 2 + 1e-30
+        return len(_match(a, moved, settings, (i[keep], j[keep])))
+
+    return in_slices(count, len(shifts) + 1, 1)
 
 
 def false_match_rate(
@@ -322,15 +370,14 @@ def false_match_rate(
         shifts = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
     a, b = _columns(left, left_epoch), _columns(right, right_epoch)
     a["gaia"], b["gaia"] = np.broadcast_to(0, len(left)), np.broadcast_to(0, len(right))
-    points = sky_points(a)
-    real = len(_match(a, b, settings, points))
-    rows = []
-    for east, north in np.asarray(shifts, float):
-        dec = np.clip(b["dec"] + north / 3600, -90, 90)
-        ra = (b["ra"] + east / 3600 / np.maximum(np.cos(np.radians(dec)), 1e-6)) % 360
-        found = _match(a, b | {"ra": ra, "dec": dec}, settings, points)
-        rows.append((east, north, len(found)))
-    table = pd.DataFrame(rows, columns=["east", "north", "matches"])
+    points, shifts = sky_points(a), np.asarray(shifts, float)
+    if _widest(b, shifts) < WIDE:
+        real, *found = _count_all(a, b, settings, shifts, points)
+    else:
+        tables = [b, *(_shifted(b, *shift) for shift in shifts)]
+        real, *found = (len(_match(a, moved, settings, _candidates(
+            a, moved, settings.radius_arcsec, points))) for moved in tables)
+    table = pd.DataFrame({"east": shifts[:, 0], "north": shifts[:, 1], "matches": found})
     total, n = int(table["matches"].sum()), len(table)
     table.attrs = {
         "expected": total / n, "error": max(total, 1) ** 0.5 / n,

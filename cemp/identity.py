@@ -9,7 +9,10 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from cemp.crossmatch import ARCSEC, sky_points
-from cemp.skycells import BITS, MIX, SLICE, Bitmap
+from cemp.skycells import CORES, in_slices, order_of
+
+#: Powers of ten that an identifier can have.
+TENS = 10 ** np.arange(1, 19, dtype=np.int64)
 
 
 def _gaia_numbers(observations):
@@ -24,43 +27,41 @@ def _gaia_numbers(observations):
 def _uids(observations):
     """Source identifiers as text, empty where there is none."""
     if "uid" not in observations:
-        return pd.Series("", index=range(len(observations)), dtype="str")
-    return observations["uid"].reset_index(drop=True).fillna("").astype("str")
+        return pa.nulls(len(observations), pa.large_string()).fill_null("")
+    uid = observations["uid"]
+    if uid.hasnans:
+        uid = uid.fillna("")
+    return _large(uid.astype("str"))
 
 
-def _text_slots(texts):
-    """Slots of texts by their last eight bytes: equal texts have equal ones."""
-    array = pa.chunked_array([pa.array(texts, pa.large_string())]).combine_chunks()
-    n = len(array)
-    place, data = (np.frombuffer(buffer or b"", kind) for buffer, kind in zip(
-        array.buffers()[1:], (np.int64, np.uint8), strict=True))
-    place = place[array.offset : array.offset + n + 1]
-    slots = np.zeros(n, np.int32)
-    for start in range(0, n, SLICE):
-        first, last = (place[start + k : min(start + SLICE, n) + k] for k in (0, 1))
-        key = np.zeros(len(last), np.uint64)
-        for k in range(1, 9 if data.size else 0):
-            byte = data[np.maximum(last - k, 0)]
-            key = (key << np.uint64(8)) | np.where(last - k >= first, byte, 0).astype(np.uint64)
-        slots[start : start + SLICE] = (key * MIX) >> np.uint64(64 - BITS)
-    return slots
+def _large(texts):
+    """Texts of a column as one array of Arrow, without a copy where they are one already."""
+    array = pa.array(texts, pa.large_string())
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
 def _adopt_by_uid(number, uid):
     """Give rows the number of the one Gaia star that shares their source identifier."""
-    bare = np.flatnonzero((number == 0) & (uid != "").to_numpy(bool))
-    if not bare.size:
+    bare = np.flatnonzero(number == 0)
+    wanted = pc.unique(uid.take(pa.array(bare)))
+    wanted = wanted.filter(pc.not_equal(wanted, ""))
+    if not len(wanted):
         return
-    wanted = uid.iloc[bare]
-    slots = _text_slots(uid)
-    bitmap = Bitmap(bare.size)  # puts most rows aside before texts are compared
-    bitmap.mark(slots[bare])
-    named = bitmap.rows(slots)
-    named = named[number[named] > 0]
-    found = pd.Series(number[named]).groupby(uid.iloc[named].to_numpy()).agg(["min", "max"])
-    single = found["min"][found["min"] == found["max"]]  # of several Gaia stars none is chosen
-    place = single.index.get_indexer(wanted)
-    number[bare[place >= 0]] = single.to_numpy()[place[place >= 0]]
+
+    def look_up(rows):
+        part = uid.slice(rows.start, rows.stop - rows.start)
+        found = pc.index_in(part, value_set=wanted)
+        return found.fill_null(-1).to_numpy(zero_copy_only=False)
+
+    code = np.concatenate(in_slices(look_up, len(uid), max(-(-len(uid) // CORES), 1 << 18)))
+    named = np.flatnonzero((number > 0) & (code >= 0))
+    low, high = np.full(len(wanted), np.iinfo(np.int64).max), np.zeros(len(wanted), np.int64)
+    np.minimum.at(low, code[named], number[named])
+    np.maximum.at(high, code[named], number[named])
+    single = low == high  # of several Gaia stars none is chosen
+    bare = bare[code[bare] >= 0]
+    bare = bare[single[code[bare]]]
+    number[bare] = low[code[bare]]
 
 
 def _adopt_by_position(number, points, sharp, radius):
@@ -76,7 +77,8 @@ def _adopt_by_position(number, points, sharp, radius):
     near = points.near(there, np.full(bare.size, radius * (1 + 1e-9)), 4 * radius)
     named = near[(number[near] > 0) & sharp[near]]  # the others are too far from any nameless row
     if named.size:
-        distance, k = cKDTree(points.vectors[named]).query(there, distance_upper_bound=radius)
+        tree = cKDTree(points.vectors[named])
+        distance, k = tree.query(there, distance_upper_bound=radius, workers=CORES)
         near = np.isfinite(distance)
         number[bare[near]] = number[named[k[near]]]
 
@@ -85,24 +87,33 @@ def _group_rest(points, uid, sharp, radius):
     """Friends of friends among nameless rows, by position or by source identifier."""
     rows = np.flatnonzero(sharp)
     pairs = rows[cKDTree(points[rows]).query_pairs(radius, output_type="ndarray")]
-    codes = pd.factorize(uid)[0]
-    with_uid = np.flatnonzero(uid != "")
-    first = pd.Series(with_uid).groupby(codes[with_uid]).transform("first").to_numpy()
+    code = uid.dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    with_uid = np.flatnonzero(pc.not_equal(uid, "").to_numpy(zero_copy_only=False))
+    first = np.full(len(code), len(code))
+    np.minimum.at(first, code[with_uid], with_uid)
     rows = np.concatenate([pairs[:, 0], with_uid])
-    cols = np.concatenate([pairs[:, 1], first])
+    cols = np.concatenate([pairs[:, 1], first[code[with_uid]]])
     graph = coo_array((np.ones(rows.size, bool), (rows, cols)), shape=(len(points),) * 2)
     return connected_components(graph, directed=False)[1]
 
 
-def _position_names(rows, group):
+def _position_names(ra, dec, uid, group):
     """Name groups by the position of their first member, numbered where two share it."""
-    first = pd.DataFrame(rows, columns=["ra", "dec", "uid"]).assign(group=group)
-    first = first.sort_values(["ra", "dec", "uid"], kind="stable").drop_duplicates("group")
-    names = [f"J{a:010.6f}{d:+010.6f}" for a, d in zip(first["ra"], first["dec"], strict=True)]
-    first["name"] = names
-    number = first.groupby("name").cumcount()
-    first["name"] += np.where(number > 0, "-" + (number + 1).astype(str), "")
-    return first.set_index("group")["name"].loc[group].to_numpy(dtype=object)
+    rank = np.empty(len(ra), np.int64)
+    rank[pc.array_sort_indices(uid).to_numpy()] = np.arange(len(ra))
+    order = np.lexsort((rank, dec, ra))
+    group = group[order]
+    first = np.sort(np.unique(group, return_index=True)[1])
+    rows = order[first]
+    names = pd.Series([f"J{a:010.6f}{d:+010.6f}"
+                       for a, d in zip(ra[rows].tolist(), dec[rows].tolist(), strict=True)])
+    number = names.groupby(names).cumcount().to_numpy()
+    names = np.where(number > 0, names + "-" + (number + 1).astype(str), names)
+    named = np.empty(first.size, object)
+    named[group[first]] = names
+    out = np.empty(len(ra), object)
+    out[order] = named[group]
+    return out
 
 
 def assign_star_id(observations, radius_arcsec=1.5):
@@ -131,7 +142,8 @@ def assign_star_id(observations, radius_arcsec=1.5):
     """
     n = len(observations)
     uid, number = _uids(observations), _gaia_numbers(observations)
-    points = sky_points({"ra": _floats(observations["ra"]), "dec": _floats(observations["dec"])})
+    ra, dec = _floats(observations["ra"]), _floats(observations["dec"])
+    points = sky_points({"ra": ra, "dec": dec})
     sharp = np.ones(n, dtype=bool)
     if "coord_arcsec" in observations:
         sharp = ~(observations["coord_arcsec"].to_numpy(float) > radius_arcsec)
@@ -140,10 +152,10 @@ def assign_star_id(observations, radius_arcsec=1.5):
     bare = np.flatnonzero(number == 0)
     names = np.zeros(0, object)
     if bare.size:
-        texts = uid.iloc[bare].to_numpy(dtype=object)
+        texts = uid.take(pa.array(bare))
         group = _group_rest(points.vectors[bare], texts, sharp[bare], radius_arcsec * ARCSEC)
-        where = observations.iloc[bare][["ra", "dec"]].astype(float).assign(uid=texts)
-        names = _position_names(where.to_numpy(dtype=object), group)
+        names = _position_names(ra[bare], dec[bare], texts, group)
+    del points, uid
     return pd.Series(_names(number, names), index=observations.index, name="star_id")
 
 
@@ -153,11 +165,20 @@ def _floats(column):
 
 def _names(number, others):
     """Write identifiers as names: ``G`` and the number, the others where it is 0."""
-    texts = pc.cast(pa.array(number), pa.large_string())
-    texts = pc.binary_join_element_wise(pa.scalar("G", pa.large_string()), texts,
-                                        pa.scalar("", pa.large_string()))
-    texts = pc.replace_with_mask(texts, pa.array(number == 0), pa.array(others, pa.large_string()))
-    return pd.StringDtype(na_value=np.nan).__from_arrow__(texts)
+    given, text = np.zeros(len(number) + 1, np.int64), pa.large_string()
+    np.cumsum(number == 0, out=given[1:])
+    others = pa.array(others, text)
+
+    def write(rows):
+        part = number[rows]
+        names = pc.binary_join_element_wise(pa.scalar("G", text), pc.cast(pa.array(part), text),
+                                            pa.scalar("", text))
+        first, last = given[[rows.start, rows.stop]]
+        return pc.replace_with_mask(names, pa.array(part == 0), others[first:last])
+
+    parts = in_slices(write, len(number))
+    names = pa.concat_arrays(parts) if parts else pa.array([], text)
+    return pd.StringDtype(na_value=np.nan).__from_arrow__(names)
 
 
 def _gaia_keys(names):
@@ -165,7 +186,7 @@ def _gaia_keys(names):
 
     Parameters
     ----------
-    names : pyarrow.ChunkedArray of large_string
+    names : pyarrow.Array of large_string
 
     Returns
     -------
@@ -175,20 +196,25 @@ def _gaia_keys(names):
     digits : ndarray of int8
         Their number: tells G12 from G120.
     """
-    is_gaia = pc.starts_with(names, "G")
-    given = names.filter(is_gaia)
-    try:
-        number = pc.cast(pc.utf8_slice_codeunits(given, 1), pa.int64()).to_numpy()
-    except pa.ArrowInvalid:
-        return None, None
-    digits = np.searchsorted(10 ** np.arange(1, 19, dtype=np.int64), number, "right") + 1
-    if (number <= 0).any() or (pc.utf8_length(given).to_numpy() != digits + 1).any():
-        return None, None
-    filled = number.astype(np.uint64) * (np.uint64(10) ** (19 - digits).astype(np.uint64))
-    is_gaia = is_gaia.to_numpy(zero_copy_only=False) if len(names) else np.zeros(0, bool)
     keys, counts = np.zeros(len(names), np.uint64), np.zeros(len(names), np.int8)
-    keys[is_gaia], counts[is_gaia] = filled, digits
-    return keys, counts
+
+    def fill(rows):
+        part = names.slice(rows.start, rows.stop - rows.start)
+        is_gaia = pc.starts_with(part, "G")
+        given = part if pc.all(is_gaia).as_py() else part.filter(is_gaia)
+        try:
+            number = pc.cast(pc.utf8_slice_codeunits(given, 1), pa.int64()).to_numpy()
+        except pa.ArrowInvalid:
+            return False
+        digits = np.searchsorted(TENS, number, "right") + 1
+        if (number <= 0).any() or (pc.binary_length(given).to_numpy() != digits + 1).any():
+            return False
+        is_gaia = is_gaia.to_numpy(zero_copy_only=False)
+        filled = number.astype(np.uint64) * (np.uint64(10) ** (19 - digits).astype(np.uint64))
+        keys[rows][is_gaia], counts[rows][is_gaia] = filled, digits
+        return True
+
+    return (keys, counts) if all(in_slices(fill, len(names))) else (None, None)
 
 
 def _by_star(star_id):
@@ -201,22 +227,23 @@ def _by_star(star_id):
     Returns
     -------
     row : ndarray of int, shape (n,)
-        Row numbers, star after star.
+        Row numbers, star after star, those of a star ascending.
     start : ndarray of int
         Where in `row` each star begins.
     """
-    names = pa.chunked_array([pa.array(star_id, pa.large_string())])
-    keys, digits = _gaia_keys(names)
-    gaia = np.flatnonzero(keys) if keys is not None else np.zeros(0, int)
-    gaia = gaia[np.argsort(keys[gaia])] if gaia.size else gaia
-    same = np.diff(keys[gaia]) == 0 if gaia.size else np.zeros(0, bool)
-    if keys is None or (np.diff(digits[gaia])[same] != 0).any():
+    keys, digits = _gaia_keys(_large(star_id))
+    if keys is None:
         return _cut(*_coded(star_id, np.arange(len(star_id))))
-    others = np.flatnonzero(keys == 0)
+    others, gaia = np.flatnonzero(keys == 0), order_of(keys)
+    gaia = gaia[others.size :]  # a key of 0 comes first
+    keys = keys[gaia]
+    same = np.diff(keys) == 0
+    if (np.diff(digits[gaia])[same] != 0).any():
+        return _cut(*_coded(star_id, np.arange(len(star_id))))
     row, key = _coded(star_id.iloc[others], others)
     before = int((star_id.iloc[row] < "G").sum())
     start = [_cut(row[:before], key[:before])[1],
-             before + _cut(gaia, keys[gaia])[1],
+             before + np.flatnonzero(np.concatenate([[True], ~same])[: gaia.size]),
              before + gaia.size + _cut(row[before:], key[before:])[1]]
     return np.concatenate([row[:before], gaia, row[before:]]), np.concatenate(start)
 
@@ -253,8 +280,7 @@ def star_table(observations):
         order = observations.sort_values("coord_arcsec", kind="stable")
     have = [c for c in ("ra", "dec", "coord_arcsec", "epoch") if c in observations]
     row, start = _by_star(order["star_id"])
-    first = np.minimum.reduceat(row, start) if row.size else row
-    table = order.iloc[first][["star_id", *have]].reset_index(drop=True)
+    table = order[["star_id", *have]].iloc[row[start]].reset_index(drop=True)
     table["star_id"] = table["star_id"].astype("str")
     for column in ("pmra", "pmdec", "gaia_source_id"):
         if column in observations:
@@ -266,7 +292,14 @@ def star_table(observations):
 def _first_known(column, row, start):
     """Give each star the first value that is not missing, if there is one."""
     known = column.notna().to_numpy(bool)
-    place = np.where(known[row], row, len(row))
-    first = np.minimum.reduceat(place, start) if row.size else place
-    values = column.iloc[np.minimum(first, max(len(row) - 1, 0))].reset_index(drop=True)
-    return values.where(first < len(row))
+    first = row[start]
+    last = np.append(start, row.size)[1:]
+    lacking = np.flatnonzero(~known[first] & (last - start > 1))
+    if lacking.size:  # few stars: their rows are looked through
+        count = last[lacking] - start[lacking]
+        begin = np.cumsum(count) - count
+        place = row[np.repeat(start[lacking] - begin, count) + np.arange(count.sum())]
+        place = np.minimum.reduceat(np.where(known[place], place, len(row)), begin)
+        first[lacking] = np.where(place < len(row), place, first[lacking])
+    values = column.iloc[first].reset_index(drop=True)
+    return values.where(known[first])

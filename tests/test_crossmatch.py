@@ -10,7 +10,7 @@ from cemp.crossmatch import MatchSettings, false_match_rate, match, propagate, s
 from cemp.crossmatch import unit_vectors as vectors
 from cemp.errors import BadInputError
 from cemp.identity import assign_star_id, star_table
-from cemp.skycells import Points
+from cemp.skycells import Points, in_slices, order_of
 from cemp.sources import match_labels
 from cemp.workflow.fullsize import FullSize, made_surveys, match_all
 from tests.test_catalogues import GAIA, REAL, needs_real
@@ -203,6 +203,33 @@ def test_pairs_by_cells_are_those_of_brute_force():
     assert len(got) == len(i) > m and got == {(int(a), int(b)) for a, b in want}
     empty = Points(many[:0]).pairs(few, reach, 1e-5)
     assert len(empty[0]) == 0 and len(Points(many).pairs(few[:0], reach[:0], 1e-5)[0]) == 0
+
+
+def test_long_lists_are_ordered_as_a_stable_sort_does():
+    rng = np.random.default_rng(9)
+    near = np.repeat(rng.integers(0, 2**62, 40_000), 3) + rng.integers(0, 4, 120_000)
+    for keys in (near, near[:1], near[:0], near % 7, rng.integers(0, 2**63 - 1, 600_000)):
+        keys = keys.astype(np.uint64)
+        assert (order_of(keys) == np.argsort(keys, kind="stable")).all()
+    assert in_slices(lambda rows: rows.stop - rows.start, 10, 4) == [4, 4, 2]
+    assert in_slices(len, 0) == []
+
+
+def test_one_wide_search_counts_what_single_searches_do():
+    # at a pole a shift to the east carries a star further than asked
+    rng = np.random.default_rng(4)
+    for dec in (89.99, 20.0, -89.999):
+        spot = np.column_stack([rng.uniform(0, 360 if abs(dec) > 80 else 0.05, 900),
+                                dec + rng.uniform(-0.02, 0.02, 900)])  # fmt: skip
+        spot[:, 1] = np.clip(spot[:, 1], -90, 90)
+        left, right = table(spot), table(spot[:500], pmra=300.0, pmdec=-200.0, epoch=2016.0)
+        shifts = [(40.0, 0.0), (0.0, -60.0), (56.0, 56.0)]
+        found = false_match_rate(left, right, shifts=shifts)["matches"].tolist()
+        for (east, north), number in zip(shifts, found, strict=True):
+            there = np.clip(right["dec"] + north / 3600, -90, 90)
+            ra = right["ra"] + east / 3600 / np.maximum(np.cos(np.radians(there)), 1e-6)
+            moved = right.assign(ra=ra % 360, dec=there)
+            assert number == len(match(left, moved)) and number > 0
 
 
 def test_of_repeated_identifiers_the_nearest_pair_is_taken():
