@@ -244,7 +244,7 @@ def test_networks_learn_which_spectra_are_noisy():
     tiny = {"kernels": (5,), "channels": (8, 8, 8), "directions": 0, "lstm_units": 8,
             "step_features": 4, "head_units": 16, "reduction": 2, "dropout": 0.0}  # fmt: skip
     method = uncertain.EnsembleMacrn(
-        2, 20, config=tiny, settings={"learning_rate": 1e-2, "batch": 16, "huber": 0.0},
+        2, 30, config=tiny, settings={"learning_rate": 1e-2, "batch": 16, "huber": 0.0},
         augment={"mask_fraction": 0, "shift_kms": 0, "snr_min": 2.0})
     method.fit(train, train.labels, (validation, validation.labels))
     clear, faint = (method.predict(toy(60, 3, snr)) for snr in (50.0, 2.0))
