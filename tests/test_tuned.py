@@ -76,6 +76,13 @@ def test_errors_are_learned_without_touching_the_labels(samples):
     assert model.factor.weight.grad.abs().sum() > 0
 
 
+def test_labels_are_the_same_with_and_without_errors(samples, trained):
+    without = TunedTraining(*samples, replace(TINY, covariance=False), QUICK).run()
+    one, two = (tuned.predict(made.model_, samples[1].flux, samples[1].ivar)[0]
+                for made in (trained, without))
+    assert np.array_equal(one, two)
+
+
 def test_covariances_are_symmetric_and_positive(trained, samples):
     _, covariance = tuned.predict(trained.model_, samples[1].flux, samples[1].ivar)
     assert covariance.shape == (8, 4, 4)

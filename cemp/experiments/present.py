@@ -1,13 +1,13 @@
 """Tables of the experiments on their way to figures, to the notebook and to the paper."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
 
 from cemp.errors import BadInputError
 from cemp.evaluate.present import bin_texts
-from cemp.evaluate.tex import number
 from cemp.methods import registry
 from cemp.paths import ROOT
 
@@ -94,8 +94,9 @@ def faint_arrays(table, names=None):
               "group": np.array(groups), "snr": np.array(bin_texts(edges))}  # fmt: skip
     for statistic in ("scatter", "bias"):
         rows = part[part["statistic"] == statistic].set_index(["group", "method", "low_snr"])
+        rows = rows.sort_index()
         arrays[statistic] = np.array([
-            [rows.loc[(g, m), ["value", "low", "high"]].sort_index().to_numpy() for m in methods]
+            [rows.loc[(g, m), ["value", "low", "high"]].to_numpy() for m in methods]
             for g in groups])  # fmt: skip
     return arrays
 
@@ -131,6 +132,15 @@ def method_names(keys):
     return {key: registry.entry(key).load().name for key in keys if key in registry.METHODS}
 
 
+def signed(value):
+    r"""Write a difference in TeX, with its sign; NaN becomes ``\nodata``.
+
+    >>> signed(0.0123), signed(-0.0001)
+    ('$+0.012$', '$+0.000$')
+    """
+    return f"${value:+z.3f}$" if np.isfinite(value) else r"\nodata"
+
+
 def ablation_tex(table, scores=("f1", "rmse_fe_h", "rmse_c_h_cemp")):
     r"""Rows of the paper's table of the ablation.
 
@@ -150,15 +160,14 @@ def ablation_tex(table, scores=("f1", "rmse_fe_h", "rmse_c_h_cemp")):
         for name in scores:
             row = part.loc[name]
             mark = "" if row["verdict"] == "neither" else r"\tablenotemark{a}"
-            low, high = (number(row[end], "+.3f") for end in ("low", "high"))
-            cells.append(f"{number(row['difference'], '+.3f')}{mark} ({low}, {high})")
+            low, high = (signed(row[end]) for end in ("low", "high"))
+            cells.append(f"{signed(row['difference'])}{mark} ({low}, {high})")
         rows.append(cells)
     return rows
 
 
 def claim_tex(table):
     """Rows of the paper's table of the draft's claims."""
-    escape = {"<": "$<$", ">": "$>$"}
-    return [["".join(escape.get(c, c) for c in str(cell))
+    return [[re.sub(r"([<>]|[-+](?=\d))", r"$\1$", str(cell))
              for cell in (row["claim"], row["found"], row["verdict"])]
             for _, row in table.iterrows()]  # fmt: skip

@@ -5,7 +5,7 @@ differs: convolutions step over pixels instead of pooling them; each pixel comes
 its error leaves of it, not only with good or bad; the loss forgives wrong catalogue labels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -88,7 +88,8 @@ class TunedMacrn(Macrn):
 
     def __init__(self, config=None):
         config = config or TunedConfig()
-        super().__init__(config)
+        super().__init__(replace(config, covariance=False))
+        self.config = config
         self.pyramid = StridedPyramid(config)
         width = 2 * config.lstm_units
         if config.directions == 1:  # as many outputs from one direction as from two
@@ -97,7 +98,7 @@ class TunedMacrn(Macrn):
             self.lstm = nn.Linear(config.n_filters, width)
         if not config.attention:
             self.attention = nn.Identity()
-        if config.covariance:
+        if config.covariance:  # last, so that the other weights start the same without it
             self.factor = nn.Linear(config.head_units + config.mask_bins, N_FACTOR)
 
     def share(self, x):

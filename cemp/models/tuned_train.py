@@ -232,12 +232,19 @@ class TunedTraining:
         self.optimizer.zero_grad()
         loss.backward()
         if self.settings.clip_gradient:
-            nn_utils = torch.nn.utils
-            nn_utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_gradient)
+            self._clip(self.settings.clip_gradient)
         self.optimizer.step()
         self.step += 1
         self._average()
         return float(loss.detach())
+
+    def _clip(self, most):
+        """Shorten gradients; those of the covariance by themselves, lest they slow the labels."""
+        named = list(self.model.named_parameters())
+        for of_factor in (False, True):
+            part = [p for name, p in named if name.startswith("factor.") == of_factor]
+            if part:
+                torch.nn.utils.clip_grad_norm_(part, most)
 
     def _loss(self, model, x, rows):
         """Loss of a batch: robust errors of the labels, and the likelihood of their covariance."""
