@@ -103,15 +103,12 @@ class Slam(Method):
             units of each pixel's variance; photon noise is part of it.
         """
         x, pixels, *_, weight, _ = self._prepare(spectra, labels)
-        own = self.penalty, self.epsilon, self.gamma
+        some = self._some(pixels, n_pixels)
         scores = []
         for settings in grid:
-            self.penalty, self.epsilon, self.gamma = {
-                **dict(zip(("penalty", "epsilon", "gamma"), own, strict=True)), **settings
-            }.values()  # fmt: skip
-            left_out, _ = self._folds(x, self._some(pixels, n_pixels), weight)
+            own = {"penalty": self.penalty, "epsilon": self.epsilon, "gamma": self.gamma}
+            left_out, _ = Slam(**own | settings, seed=self.seed)._folds(x, some, weight)
             scores.append(settings | {"mse": left_out})
-        self.penalty, self.epsilon, self.gamma = own
         return pd.DataFrame(scores)
 
     @property
