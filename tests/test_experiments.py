@@ -7,8 +7,21 @@ import pandas as pd
 import pytest
 
 from cemp.constants import LABELS
+from cemp.errors import BadInputError
 from cemp.evaluate.bootstrap import BootstrapSettings
-from cemp.experiments import ablation, bench, beyond, collect, cost, faint, paired, run, thesis
+from cemp.experiments import (
+    ablation,
+    bench,
+    beyond,
+    claims,
+    collect,
+    cost,
+    faint,
+    paired,
+    present,
+    run,
+    thesis,
+)
 from cemp.models.data import Sample
 from cemp.models.tuned import TunedConfig, TunedMacrn
 from cemp.paths import Paths
@@ -259,3 +272,70 @@ def test_a_fit_of_other_code_is_not_used(tmp_path):
     assert thesis.read_fit(tmp_path / "fit.npz", "a") is not None
     assert thesis.read_fit(tmp_path / "fit.npz", "b") is None
     assert thesis.read_fit(tmp_path / "none.npz") is None
+
+
+# ---- what the notebook shows --------------------------------------------------------------------
+
+def test_paired_comparison_on_faint_spectra(stars):
+    truth, about = stars
+    made = {"template": predictions(truth, 0.3, [1])[0], "tuned": predictions(truth, 0.1, [2])[0],
+            "cannon": predictions(truth, 0.3, [3])[0]}  # fmt: skip
+    table = claims.faint_differences(made, truth, about, settings=FEW)
+    table = table[(table["group"] == "all") & (table["statistic"] == "scatter")]
+    table = table.set_index("method")
+    assert table.loc["tuned", "first"] == pytest.approx(0.3 * 2**0.5, rel=0.15)
+    assert table.loc["tuned", "high"] < 0 and table.loc["cannon", "low"] < 0 < table.loc[
+        "cannon", "high"]
+    assert claims.faint_differences({"tuned": made["tuned"]}, truth, about, settings=FEW).empty
+
+
+def test_claims_are_judged_by_their_intervals(stars):
+    times = pd.DataFrame({"n_labels": [2, 3, 4], "search_s": [1, 10, 100],
+                          "refine_s": [1, 1.2, 1.4], "tuned_s": [1, 1, 1], "paper_s": [2, 2, 2]})
+    growth = claims.growth(times)
+    assert growth["search"] == pytest.approx(10) and growth["tuned"] == pytest.approx(1)
+    columns = ["bias", "bias_low", "bias_high", "rmse"]
+    table = pd.DataFrame([
+        ("Template matching", True, "fe_h", "fe_h", 0.5, 0.4, 0.6, 0.5),
+        ("MACRN, tuned", True, "fe_h", "fe_h", 0.1, -0.1, 0.3, 0.2),
+        ("Template matching", True, "c_fe", "c_fe", -0.1, -0.2, 0.0, 0.2),
+        ("MACRN, tuned", True, "c_fe", "c_fe", -0.6, -0.7, -0.5, 0.7),
+    ], columns=["method", "cut", "group", "label", *columns]).assign(n_stars=30)  # fmt: skip
+    none = pd.DataFrame(columns=["method"])
+    rows = claims.claim_rows(growth, none, claims.beyond_pairs(table))
+    assert rows["verdict"].tolist() == ["holds", "hardly", "holds", "holds", "the opposite holds"]
+
+
+def test_predictions_are_read_in_the_order_asked_for(tmp_path):
+    (tmp_path / "notebooks" / "profiles").mkdir(parents=True)
+    (tmp_path / "notebooks" / "profiles" / "demo.yaml").touch()
+    folder = tmp_path / "build" / "demo" / "08" / "cannon"
+    folder.mkdir(parents=True)
+    table = pd.DataFrame({"obsid": [1, 2, 3]} | {name: [10.0, 20.0, 30.0] for name in LABELS})
+    table.to_parquet(folder / "predictions.parquet")
+    made = claims.read_methods(Paths("demo", tmp_path), np.array([3, 7, 1]))
+    assert list(made) == ["cannon"]
+    assert made["cannon"][:, 0].tolist()[::2] == [30, 10] and np.isnan(made["cannon"][1]).all()
+
+
+def test_tables_for_figures_and_paper(stars):
+    truth, about = stars
+    runs = {name: {s: predictions(truth, size, [s])[0] for s in (1, 2)}
+            for name, size in (("base", 0.1), ("no_lstm", 0.3))}  # fmt: skip
+    table = paired.ablation_table(runs, truth, about, FEW)
+    arrays = present.ablation_arrays(table)
+    assert arrays["difference"].shape == (1, 5)
+    assert arrays["verdict"][0, list(arrays["score"]).index("rmse_fe_h")] == "worse"
+    assert present.ablation_view(table).iloc[0]["rmse_fe_h"].endswith("*")
+    cells = present.ablation_tex(table)[0]
+    assert cells[0] == ablation.VARIANTS["no_lstm"].what and "tablenotemark" in cells[2]
+    by_snr = faint.faint_table({"cannon": runs["base"][1]}, truth, about, (5, 20, 99), FEW)
+    assert present.faint_arrays(by_snr)["scatter"].shape == (2, 1, 2, 3)
+    rows = present.claim_tex(pd.DataFrame({"claim": ["S/N < 15"], "found": ["-0.1"],
+                                           "verdict": ["holds"]}))  # fmt: skip
+    assert rows == [["S/N $<$ 15", "$-$0.1", "holds"]]
+
+
+def test_missing_tables_say_what_to_run(tmp_path):
+    with pytest.raises(BadInputError, match="make ablation"):
+        present.read("ablation", tmp_path)
