@@ -16,9 +16,10 @@ from cemp.candidates.catalogue import COLUMNS as CATALOGUE
 from cemp.constants import WAVE
 from cemp.errors import BadInputError
 from cemp.inspect import COLUMNS, apply_decisions, decisions_path, read_decisions, tally
-from cemp.inspect.__main__ import main, write_pdf
+from cemp.inspect.__main__ import main
 from cemp.inspect.decisions import FIELDS, record
 from cemp.inspect.pages import model_labels, nearest_star, plane_covariance, queue
+from cemp.inspect.pdf import verdict_text, write_pdf
 from cemp.inspect.session import Session
 from cemp.inspect.widget import Inspector
 from cemp.paths import ROOT, Paths
@@ -328,6 +329,13 @@ def test_the_pdf_has_a_page_a_candidate_and_no_date(pages, tmp_path):
     assert [write_pdf(pages, file, decisions, first=2) for file in files] == [2, 2]
     assert files[0].read_bytes() == files[1].read_bytes()
     assert len(re.findall(rb"/Type /Page\b", files[0].read_bytes())) == 2
+
+
+def test_what_is_printed_of_a_decision():
+    star = {"inspection": "unsure", "n_inspectors": 2, "inspection_note": "A: blend"}
+    assert verdict_text(star) == "inspected by 2: unsure (A: blend)"
+    assert verdict_text(star | {"inspection": ""}) == "not inspected"
+    assert len(verdict_text(star | {"inspection_note": "x" * 300})) == 90
 
 
 def test_the_command_counts_and_refuses(tmp_path, monkeypatch, capsys):

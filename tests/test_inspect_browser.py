@@ -32,8 +32,8 @@ TOY = """
 import functools, pathlib, sys
 sys.path.insert(0, {tests!r})
 from made_candidates import ToyLibrary
-import cemp.synthesis.emulator
-cemp.synthesis.emulator.load_emulator = lambda *_, **__: ToyLibrary()
+import cemp.inspect.pages
+cemp.inspect.pages.load_emulator = lambda *_, **__: ToyLibrary()
 paths = Paths("toy", pathlib.Path({root!r}))
 """
 

@@ -13,6 +13,7 @@ from cemp.errors import BadInputError
 from cemp.indices import BANDS
 from cemp.models.describe import fold_rows
 from cemp.synthesis.design import C_FE_HIGH, C_FE_LOW, C_H_HIGH, FE_H_RANGE, TEFF_RANGE
+from cemp.synthesis.emulator import load_emulator
 from cemp.synthesis.grid import GRID_R
 from cemp.vectors import open_vectors
 
@@ -219,3 +220,17 @@ def plane_covariance(star):
     iron, both = star["e_fe_h"] ** 2, star["cov_fe_h_c_h"]
     carbon = star["e_c_h"] ** 2
     return np.array([[iron, both - iron], [both - iron, iron + carbon - 2 * both]])
+
+
+def open_pages(paths):
+    """Open the pages of a profile, with the library half of the synthetic spectra.
+
+    Parameters
+    ----------
+    paths : cemp.paths.Paths
+
+    Returns
+    -------
+    Pages
+    """
+    return Pages(paths, load_emulator("library", cache=paths.root / "build" / "emulator"))
