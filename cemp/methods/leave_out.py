@@ -8,7 +8,7 @@ import pandas as pd
 from cemp.evaluate.compare import Measure, comparison_frame, rank_pairs, score_methods
 from cemp.evaluate.scores import DEFAULT
 from cemp.methods.base import Prediction
-from cemp.methods.run import read_predictions
+from cemp.methods.products import read_predictions
 
 #: What is asked of the stars left out.
 MEASURES = tuple(Measure(statistic, label, "ref_") for label in ("fe_h", "c_h")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # never run: tells the workflow which modules a comparison re
     from cemp.methods import (  # noqa: F401
         adapters,
         cnn,
+        fill,
         lines,
         slam,
         spcanet,
@@ -82,6 +83,8 @@ class Entry:
         Whether its settings were chosen by `cemp.methods.tune`.
     keep : bool
         Whether the fitted method is kept, because more is asked of it than labels.
+    task : bool
+        Whether it is no method but a function of job and data that makes tables.
     """
 
     where: str
@@ -93,6 +96,7 @@ class Entry:
     seconds: float = 30.0
     tuned: bool = True
     keep: bool = False
+    task: bool = False
 
     @property
     def module(self):
@@ -154,9 +158,14 @@ METHODS = {
         "Lakshminarayanan et al. 2017", quick={"epochs": 1, "members": 2}, seconds=200),
 }  # fmt: skip
 
+#: What is asked besides labels, and takes long enough to run beside the methods.
+TASKS = {
+    "gan": Entry("cemp.methods.fill:fill_corners", "GAN", "the draft", seconds=300, task=True),
+}
+
 
 def entry(key):
-    """Look a method up.
+    """Look a method or a task up.
 
     Parameters
     ----------
@@ -171,9 +180,9 @@ def entry(key):
     BadInputError
         If there is no such method.
     """
-    if key not in METHODS:
-        raise BadInputError(f"no method '{key}'; there are: {', '.join(METHODS)}")
-    return METHODS[key]
+    if key not in METHODS | TASKS:
+        raise BadInputError(f"no method '{key}'; there are: {', '.join(METHODS | TASKS)}")
+    return (METHODS | TASKS)[key]
 
 
 def available(keys=None):

@@ -4,8 +4,6 @@ Each method leaves ``predictions.parquet`` and ``record.json`` in a folder of it
 data, settings and code are those of the record is not fitted again.
 """
 
-import json
-import pickle
 import resource
 import sys
 import time
@@ -17,17 +15,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cemp.atomic import atomic_path
-from cemp.constants import LABELS
 from cemp.errors import BadInputError
 from cemp.methods import registry
 from cemp.methods.base import Prediction
 from cemp.methods.jobs import fingerprint, load_data
+from cemp.methods.products import keep, read_record, to_table
 from cemp.preprocess import workers
-
-#: Columns of the covariance: its upper triangle, row by row.
-_UPPER = np.triu_indices(len(LABELS))
-COVARIANCE = tuple(f"cov_{LABELS[i]}_{LABELS[j]}" for i, j in zip(*_UPPER, strict=True))
 
 
 def predict_rows(method, store, obsids, chunk=1000):
@@ -63,44 +56,6 @@ def predict_rows(method, store, obsids, chunk=1000):
     return Prediction(labels, covariance), seconds, report
 
 
-def to_table(obsids, prediction):
-    """Put predictions into columns: obsid, labels and, if given, the covariance's triangle.
-
-    Parameters
-    ----------
-    obsids : ndarray (m,)
-    prediction : cemp.methods.base.Prediction
-
-    Returns
-    -------
-    pandas.DataFrame
-    """
-    table = pd.DataFrame(np.asarray(prediction.labels, float), columns=list(LABELS))
-    table.insert(0, "obsid", obsids)
-    if prediction.covariance is not None:
-        table[list(COVARIANCE)] = prediction.covariance[:, _UPPER[0], _UPPER[1]]
-    return table
-
-
-def from_table(table):
-    """Take predictions out of the columns that `to_table` made.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-
-    Returns
-    -------
-    cemp.methods.base.Prediction
-    """
-    covariance = None
-    if set(COVARIANCE) <= set(table):
-        covariance = np.empty((len(table), len(LABELS), len(LABELS)))
-        values = table[list(COVARIANCE)].to_numpy(float)
-        covariance[:, _UPPER[0], _UPPER[1]] = covariance[:, _UPPER[1], _UPPER[0]] = values
-    return Prediction(table[list(LABELS)].to_numpy(float), covariance)
-
-
 def _peak_bytes():
     """Peak memory of this process [byte]; Linux counts in kB, macOS in byte."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -125,6 +80,8 @@ def fit_one(job, mark=""):
     """
     torch.set_num_threads(1)
     start, data = time.perf_counter(), load_data(job)
+    if registry.entry(job.key).task:
+        return _run_task(job, data, mark)
     method = registry.make(job.key, job.place, job.quick, **job.settings)
     begun = time.process_time()
     method.fit(data.train, data.train.labels, (data.validation, data.validation.labels))
@@ -142,61 +99,23 @@ def fit_one(job, mark=""):
         "settings": job.settings, "fingerprint": mark,
     }  # fmt: skip
     tables = {"predictions": to_table(data.judged, prediction), "report": report}
-    _keep(job, tables, record, method)
+    keep(job, tables, record, method)
     return record
 
 
-def _keep(job, tables, record, method):
-    """Write the tables, then the record: a folder with a record is whole."""
-    (job.folder / "record.json").unlink(missing_ok=True)
-    if registry.entry(job.key).keep:
-        with atomic_path(job.folder / "method.pickle") as path:
-            path.write_bytes(pickle.dumps(method))
-    for name, table in tables.items():
-        if table is not None:
-            with atomic_path(job.folder / f"{name}.parquet") as path:
-                table.to_parquet(path, index=False)
-    with atomic_path(job.folder / "record.json") as path:
-        path.write_text(json.dumps(record, indent=1, default=str) + "\n")
+def _run_task(job, data, mark):
+    """Run what is no method, and keep its tables."""
+    begun, about = time.process_time(), registry.entry(job.key)
+    tables = about.load()(job, data)
+    record = {"key": job.key, "name": about.what, "without": "", "quick": job.quick,
+              "fit_s": time.process_time() - begun, "spectra_per_s": np.nan,
+              "peak_bytes": _peak_bytes(), "settings": {}, "fingerprint": mark}  # fmt: skip
+    keep(job, tables, record)
+    return record
 
 
 def _call(task):
     return fit_one(*task)
-
-
-def read_record(job):
-    """Read what a job left; empty if it has not ended."""
-    path = job.folder / "record.json"
-    return json.loads(path.read_text()) if path.is_file() else {}
-
-
-def read_predictions(job):
-    """Read what a job predicted.
-
-    Parameters
-    ----------
-    job : Job
-
-    Returns
-    -------
-    obsid : ndarray (m,)
-    prediction : cemp.methods.base.Prediction
-
-    Raises
-    ------
-    BadInputError
-        If it has not been run.
-    """
-    path = job.folder / "predictions.parquet"
-    if not path.is_file():
-        raise BadInputError(f"no predictions in {job.folder}: run the method first (08_methods)")
-    table = pd.read_parquet(path)
-    return table["obsid"].to_numpy(), from_table(table)
-
-
-def read_method(job):
-    """Read a fitted method that was kept (`cemp.methods.registry.Entry.keep`); our own file."""
-    return pickle.loads((job.folder / "method.pickle").read_bytes())
 
 
 def run_jobs(jobs, n_jobs=2, tell=print):
@@ -232,10 +151,16 @@ def run_jobs(jobs, n_jobs=2, tell=print):
             tasks.append((job, mark))
     loaded.clear()
     for done, record in enumerate(_in_processes(_call, tasks, n_jobs), 1):
-        tell(f"{record['name']}{' without ' * bool(record['without'])}{record['without']}: "
-             f"fit {record['fit_s']:.0f} s, {record['spectra_per_s']:,.0f} spectra/s, "
-             f"{record['peak_bytes'] / 2**30:.1f} GiB ({done} of {len(tasks)})")  # fmt: skip
+        tell(f"{_line(record)} ({done} of {len(tasks)})")
     return {job.name: read_record(job) for job in jobs}
+
+
+def _line(record):
+    """Say in a line what a job took."""
+    without = f" without {record['without']}" if record["without"] else ""
+    rate = f", {record['spectra_per_s']:,.0f} spectra/s" if "predict_s" in record else ""
+    return (f"{record['name']}{without}: {record['fit_s']:.0f} s{rate}, "
+            f"{record['peak_bytes'] / 2**30:.1f} GiB")  # fmt: skip
 
 
 def _in_processes(function, tasks, n_jobs):

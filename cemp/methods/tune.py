@@ -30,6 +30,7 @@ MAX_TRIALS, MAX_SECONDS = 12, 600.0
 #: The committed table and where it comes from.
 FOLDER = ROOT / "cemp" / "data" / "methods"
 COLUMNS = ("method", "trial", "settings", "loss", "cpu_s", "chosen")
+KNOWN_COLUMNS = ("method", "label", "rms", "bias", "pull", "cpu_s")
 
 
 def run_trial(job, data):
@@ -148,7 +149,8 @@ def merge(new, folder=FOLDER, provenance=None, stem="tuning"):
     if (folder / f"{stem}.json").is_file():
         about = json.loads((folder / f"{stem}.json").read_text())
     about |= dict.fromkeys(new["method"].unique(), provenance or {})
-    table = pd.concat([table[~table["method"].isin(new["method"])], new], ignore_index=True)
+    others = table[~table["method"].isin(new["method"])]
+    table = pd.concat([part for part in (others, new) if len(part)], ignore_index=True)
     order = {key: place for place, key in enumerate(registry.METHODS)}
     table = table.sort_values("method", key=lambda keys: keys.map(order), kind="stable")
     with atomic_path(folder / f"{stem}.csv") as path:
@@ -160,8 +162,8 @@ def merge(new, folder=FOLDER, provenance=None, stem="tuning"):
 
 def read_table(folder=FOLDER, stem="tuning"):
     """Read a committed table; no rows if there is none."""
-    path = folder / f"{stem}.csv"
-    return pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=list(COLUMNS))
+    path, columns = folder / f"{stem}.csv", COLUMNS if stem == "tuning" else KNOWN_COLUMNS
+    return pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=list(columns))
 
 
 def summary(table):
