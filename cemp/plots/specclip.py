@@ -13,24 +13,26 @@ DASHES = ("-", "--", "-.", ":")
 
 def _retrieval(ax, data):
     """Draw the share of stars found among the first k candidates."""
-    ranks = np.arange(1, int(data["n_hard"]) + 1)
+    n_stars, n_hard = int(data["n_stars"]), int(data["n_hard"])
     for k, (way, rank) in enumerate(zip(data["way"], data["rank"], strict=True)):
+        ranks = np.arange(1, (n_stars if k < 2 else n_hard) + 1)
         share = [(rank < r + 1).mean() for r in ranks]
-        ax.plot(ranks, share, DASHES[k // 2], color=COLOURS[k % 2], label=str(way))
-    ax.plot(ranks, ranks / data["n_stars"], ":", color="0.5", label="chance, all stars")
-    ax.plot(ranks, ranks / data["n_hard"], ":", color="k", label="chance, hard negatives")
+        ax.semilogx(ranks, share, DASHES[k // 2], color=COLOURS[k % 2], label=str(way))
+    for n, colour, text in ((n_stars, "0.6", "all stars"), (n_hard, "k", "hard negatives")):
+        ranks = np.arange(1, n + 1)
+        ax.semilogx(ranks, ranks / n, ":", color=colour, label=f"chance, {text}")
     ax.set(xlabel="first k candidates", ylabel="right star among them", ylim=(0, 1.02),
-           xlim=(1, ranks[-1]))  # fmt: skip
+           xlim=(1, n_stars))  # fmt: skip
     ax.legend(fontsize=5.5, loc="lower right")
 
 
 def _spectrum(ax, data):
     """Draw one spectrum, its translation from XP and the mean of the training spectra."""
     part = (data["wave"] > SHOWN[0]) & (data["wave"] < SHOWN[1])
-    for name, colour, text in (("observed", "0.55", "observed by LAMOST (mock)"),
-                               ("mean", COLOURS[1], "mean of training"),
-                               ("predicted", COLOURS[0], "predicted from XP")):  # fmt: skip
-        ax.plot(data["wave"][part], data[name][part], color=colour, lw=0.7, label=text)
+    for name, colour, width, text in (("mean", COLOURS[1], 0.4, "mean of training"),
+                                      ("observed", "0.55", 1.0, "observed by LAMOST (mock)"),
+                                      ("predicted", COLOURS[0], 0.7, "predicted from XP")):
+        ax.plot(data["wave"][part], data[name][part], color=colour, lw=width, label=text)
     teff, logg, fe_h, c_h = data["star"]
     ax.set(xlabel="wavelength [Å]", ylabel="flux / continuum", xlim=SHOWN, ylim=(0, 1.25),
            title=f"{teff:.0f} K, log g {logg:.1f}, [Fe/H] {fe_h:.1f}, "
