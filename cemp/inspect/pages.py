@@ -19,9 +19,6 @@ from cemp.vectors import open_vectors
 
 #: Resolving power and [alpha/Fe] of the model spectra, as in the G-band check.
 RESOLUTION, ALPHA_FE = 1800.0, 0.4
-#: Close-ups: name, limits in vacuum [Angstrom].
-WINDOWS = (("Ca II H & K", (3890.0, 4015.0)), ("CH G band", (4215.0, 4455.0)),
-           (r"C$_2$ Swan 4737", (4600.0, 4800.0)), (r"C$_2$ Swan 5165, Mg b", (5030.0, 5235.0)))
 #: Bands that are marked, vacuum [Angstrom].
 MARKS = tuple(tuple(air_to_vacuum(band.centre)) for band in (
     BANDS["ca_k"], CH_BAND, BANDS["c2_4737"], BANDS["c2_5165"]))
@@ -169,9 +166,9 @@ class Pages:
         dict
             star (row of the table), wave, flux, sigma, fitted, normal (n_pix,; NaN at bad
             pixels), c_fe (of the fitted model), held (labels at the grid's edge), train_flux,
-            train (row; None if there are no training stars), plane (all
-            candidates: fe_h, c_fe), covariance (2, 2) of ([Fe/H], [C/Fe]), flags (names of
-            those set), origin, place (text).
+            train (row; None if there are no training stars), plane (all candidates: fe_h,
+            c_fe), covariance (2, 2) of ([Fe/H], [C/Fe]), flags (names of those set), marks
+            (`MARKS`), origin, place (text).
         """
         star = self.table.iloc[k]
         nodes, held = model_labels(star)
@@ -181,7 +178,7 @@ class Pages:
             "star": star, "wave": WAVE, "fitted": fitted, "normal": normal, "held": held,
             "c_fe": nodes[0, 3], "train": None, "train_flux": np.full(WAVE.size, np.nan),
             "plane": self.table[["fe_h", "c_fe"]], "covariance": plane_covariance(star),
-            "flags": [name for name in FLAGS if bool(star[name])],
+            "marks": MARKS, "flags": [name for name in FLAGS if bool(star[name])],
             "origin": f"MOCK SURVEY ({self.profile}): not a real star" if self.mock else
             f"LAMOST ({self.profile})", "place": f"candidate {k + 1} of {len(self)}",
         }

@@ -5,11 +5,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
-from cemp.inspect.pages import MARKS, WINDOWS
 from cemp.plots.style import COLOURS, LABEL_TEXT, STYLE
 
 #: Size [inch]: landscape A4 less its margins.
 SIZE = (10.6, 7.2)
+#: Close-ups: name, limits in vacuum [Angstrom].
+WINDOWS = (("Ca II H & K", (3890.0, 4015.0)), ("CH G band", (4215.0, 4455.0)),
+           (r"C$_2$ Swan 4737", (4600.0, 4800.0)), (r"C$_2$ Swan 5165, Mg b", (5030.0, 5235.0)))
 OBSERVED = {"color": "k", "linewidth": 0.6}
 FITTED = {"color": COLOURS[0], "linewidth": 1.1}
 NORMAL = {"color": COLOURS[5], "linewidth": 1.1, "linestyle": (0, (4, 1.5))}
@@ -60,8 +62,8 @@ def _weights(page):
     return np.where(known, 1 / np.where(known, sigma, 1.0) ** 2, 0.0)
 
 
-def _shade(ax):
-    for low, high in MARKS:
+def _shade(ax, page):
+    for low, high in page["marks"]:
         ax.axvspan(low, high, color="0.92", zorder=0, linewidth=0)
 
 
@@ -69,7 +71,7 @@ def _draw_full(ax, page):
     """Draw the whole spectrum, averaged over 2 Angstrom (below a resolution element)."""
     weight, size = _weights(page), 2
     wave = binned(page["wave"], np.ones_like(page["wave"]), size)
-    _shade(ax)
+    _shade(ax, page)
     ax.plot(wave, binned(page["flux"], weight, size), **OBSERVED, label="observed")
     ax.plot(page["wave"], page["fitted"], **FITTED | {"linewidth": 0.7},
             label=f"model at {'the edge' if 'c_fe' in page['held'] else 'the fitted'} "
@@ -97,7 +99,7 @@ def _draw_residual(ax, page):
         ax.plot(wave, shown[-1], **style | {"linewidth": 0.8})
     known = np.abs(shown)[np.isfinite(shown)]
     limit = float(np.clip(np.percentile(known, 99.5), 6, 40)) if known.size else 6.0
-    _shade(ax)
+    _shade(ax, page)
     ax.axhline(0, color="0.5", linewidth=0.5)
     ax.set(xlim=(3790, 8810), ylim=(-1.2 * limit, 1.2 * limit), ylabel="obs. $-$\nmodel [%]",
            xlabel=r"rest wavelength in vacuum [$\mathrm{\AA}$]")
@@ -110,7 +112,7 @@ def _draw_close_up(ax, page, name, limits):
     shown = np.concatenate([page[key][inside] for key in ("flux", "fitted", "normal")])
     low, high = np.nanpercentile(shown, (0.3, 99.7))
     span = max(high - low, RANGE)
-    _shade(ax)
+    _shade(ax, page)
     ax.fill_between(wave, (page["flux"] - page["sigma"])[inside],
                     (page["flux"] + page["sigma"])[inside], color="0.72", linewidth=0, zorder=1)
     ax.plot(wave, page["train_flux"][inside] + 0.75 * span, **TRAINING)
