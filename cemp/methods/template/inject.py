@@ -3,13 +3,31 @@
 import numpy as np
 import pandas as pd
 
-from cemp.constants import LABELS, rng
+from cemp.constants import C_KMS, LABELS, rng
 from cemp.methods.template.fit import NAMES, PRIOR
 from cemp.methods.template.library import LATTICE, LIMITS, complete_labels, outside
+from cemp.methods.template.method import TemplateMatching
 from cemp.methods.template.native import kernels
 from cemp.methods.template.posterior import sample
 from cemp.spectrum import Spectrum
 from cemp.transfer.telescope_effects import ARMS, polynomial
+
+
+def matched(emulator=None):
+    """Make the matching that is asked about its own library: no error but the noise.
+
+    Parameters
+    ----------
+    emulator : cemp.synthesis.emulator.Emulator, optional
+        As of `TemplateMatching`.
+
+    Returns
+    -------
+    cemp.methods.template.TemplateMatching
+        Fitted, within the paper's library.
+    """
+    return TemplateMatching("", None, limits="paper", nuisance=False, model_error=0.0,
+                            line_error=0.0, carbon=False, emulator=emulator).fit()
 
 
 def draw(n, random, limits="paper", nuisance=False):
@@ -67,7 +85,7 @@ def inject(library, values, snr, random):
     level = np.maximum(flux, 0.05 * np.median(flux))
     sigma = level / (snr * np.interp(wave, *ARMS))
     return Spectrum(obsid=None, wave=wave, flux=flux + sigma * random.normal(size=wave.size),
-                    ivar=sigma**-2.0, good=np.ones(wave.size, dtype=bool), z=values[6] / 299792.458)
+                    ivar=sigma**-2.0, good=np.ones(wave.size, dtype=bool), z=values[6] / C_KMS)
 
 
 def injection_test(method, n_stars=200, snr_range=(10, 100), chains=True, seed=0, **steps):
@@ -147,4 +165,31 @@ def coverage(table):
             "bias": offset.median(),
             "scatter": 1.4826 * (offset - offset.median()).abs().median(),
         }  # fmt: skip
+    return pd.DataFrame(out).T
+
+
+def known_answer(n_stars=200, snr_range=(50, 200), emulator=None, seed=0):
+    """Ask template matching for the labels of stars of its own library.
+
+    Parameters
+    ----------
+    n_stars : int
+    snr_range : tuple of float
+    emulator : cemp.synthesis.emulator.Emulator, optional
+    seed : int
+
+    Returns
+    -------
+    pandas.DataFrame
+        By label, as `cemp.methods.known.known_answer`: ``rms`` residual and ``bias`` in percent of
+        the labels' scatter, ``pull``, the standard deviation of residuals over stated errors.
+    """
+    table = injection_test(matched(emulator), n_stars, snr_range, chains=False, seed=seed)
+    out = {}
+    for name in LABELS:
+        residual = table[name] - table[f"{name}_true"]
+        percent = 100 / table[f"{name}_true"].std()
+        error = (table[f"{name}_high"] - table[f"{name}_low"]) / 2
+        out[name] = {"rms": percent * np.sqrt(np.mean(residual**2)),
+                     "bias": percent * residual.mean(), "pull": (residual / error).std()}
     return pd.DataFrame(out).T

@@ -131,9 +131,11 @@ def make_coarse(labels, wave, flux, operators):
     for start in range(0, len(labels), 64):
         rows = np.arange(start, min(start + 64, len(labels)))
         fine = flux(rows).T
+        # one continuum for all phases: half a pixel does not change it
+        cont = np.array([continuum(LATTICE[inside], seen, good)
+                         for seen in (made[0] @ fine).T.astype(float)])
         for phase, operator in enumerate(made):
-            for row, seen in zip(rows, (operator @ fine).T.astype(float), strict=True):
-                norm[phase, row, inside] = seen / continuum(LATTICE[inside], seen, good)
+            norm[phase, start:start + len(rows), inside] = (operator @ fine) / cont.T
     return Coarse(labels, norm, inside.astype(np.float32))
 
 

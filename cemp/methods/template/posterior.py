@@ -150,9 +150,10 @@ def sample(posterior, n_walkers=20, n_burn=100, n_steps=400, seed=0):
                      skip_initial_state_check=True)
     kept = sampler.get_chain(discard=n_burn)
     # tol=0: a short chain is no error here, its length is reported
-    times = emcee.autocorr.integrated_time(kept[..., :4], tol=0)
+    with np.errstate(invalid="ignore"):
+        times = emcee.autocorr.integrated_time(kept[..., :4], tol=0)
     return Chain(posterior.full(kept.reshape(-1, free.sum())),
-                 float(sampler.acceptance_fraction.mean()), float(np.nanmax(times)))
+                 float(sampler.acceptance_fraction.mean()), float(np.max(times)))
 
 
 def surface(posterior, names, grids):
