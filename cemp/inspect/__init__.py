@@ -5,12 +5,7 @@
 stage needs to apply the decisions; it draws nothing and loads no widget.
 """
 
-from cemp.inspect.decisions import (
-    COLUMNS,
-    apply_decisions,
-    decisions_path,
-    read_decisions,
-    tally,
-)
+from cemp.inspect.apply import COLUMNS, apply_decisions, tally
+from cemp.inspect.decisions import decisions_path, read_decisions
 
 __all__ = ["COLUMNS", "apply_decisions", "decisions_path", "read_decisions", "tally"]

@@ -10,7 +10,8 @@ import sys
 
 from cemp.candidates.catalogue import read_fits
 from cemp.errors import BadInputError
-from cemp.inspect.decisions import decisions_path, read_decisions, tally
+from cemp.inspect.apply import tally
+from cemp.inspect.decisions import decisions_path, read_decisions
 from cemp.paths import Paths
 
 

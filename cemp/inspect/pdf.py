@@ -4,7 +4,7 @@ import matplotlib as mpl
 from matplotlib.backends.backend_pdf import PdfPages
 
 from cemp.atomic import atomic_path
-from cemp.inspect.decisions import apply_decisions
+from cemp.inspect.apply import apply_decisions
 from cemp.plots.inspect import draw_page
 
 
