@@ -173,7 +173,7 @@ class LineIndexForest(_LineIndexMethod):
             for k, trees in enumerate(self.trees_):
                 trees.append(self._tree(copies, target[:, k], labels[:, 2], drawn, random))
                 made[number, ~drawn, k] = trees[-1].predict(fixed[~drawn])
-        self._calibrate(made, target, labels[:, 2], random)
+        self._calibrate(made, target)
         return self
 
     def predict(self, spectra):
@@ -199,11 +199,10 @@ class LineIndexForest(_LineIndexMethod):
                                      random_state=int(random.integers(2**31)))  # fmt: skip
         return tree.fit(copies[which, rows], target[rows])
 
-    def _calibrate(self, made, target, fe_h, random):
+    def _calibrate(self, made, target):
         """Compare residuals of stars that trees did not draw with the spread of those trees."""
         seen = np.isfinite(made).sum(axis=0).min(axis=1) > 5
         rows = np.flatnonzero(seen & np.isfinite(target).all(axis=1))
-        rows = rows[balanced_draw(fe_h[rows], random)]
         residual = np.nanmean(made[:, rows], axis=0) - target[rows]
         pull = residual / np.maximum(np.nanstd(made[:, rows], axis=0), 1e-6)
         self.factor_ = np.quantile(np.abs(pull), 0.6827, axis=0)
