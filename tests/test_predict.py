@@ -1,6 +1,7 @@
 """Labels of files and arrays: known answers of a known network, flags, and bad input."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from made_spectra import NATIVE, star, table_bytes, write
 from sky_model import FACTOR, LABEL, constant_member, seeing_member
 
 from cemp.candidates.gband import CH_BAND
-from cemp.constants import LABELS, N_PIX, WAVE, air_to_vacuum
+from cemp.constants import C_KMS, LABELS, N_PIX, WAVE, air_to_vacuum
 from cemp.errors import BadInputError
 from cemp.indices import pseudo_equivalent_width
 from cemp.lamost import read_spectrum
@@ -20,7 +21,8 @@ from cemp.paths import ROOT
 from cemp.predict import PredictSettings, predict_files, predict_spectra
 from cemp.predict import predict_arrays as label_arrays
 from cemp.predict.columns import COLUMNS, describe
-from cemp.predict.label import WORDS, judge, load_labeller, prepare
+from cemp.predict.label import WORDS, judge, load_labeller, prepare, with_options
+from cemp.predict.velocity import shift_of
 from cemp.preprocess.pipeline import preprocess
 from cemp.transfer.coverage import FEATURES
 from cemp.transfer.model import SkyModel
@@ -229,6 +231,59 @@ def test_bad_arrays_are_refused_in_one_line(constant, change, text):
     assert "\n" not in str(caught.value)
 
 
+# ---- velocity ----------------------------------------------------------------------------------
+
+def lines(wave, depth=0.5):
+    """Balmer lines, Ca II H and K, the G band and Mg b, on a continuum of 1."""
+    flux = np.ones(wave.size)
+    for centre, sigma in ((3934.8, 4), (3969.6, 4), (4102.9, 3), (4305, 12), (4341.7, 3),
+                          (4862.7, 3), (5176, 8), (6564.6, 3), (8544, 3), (8664, 3)):
+        flux -= depth * np.exp(-0.5 * ((wave - centre) / sigma) ** 2)
+    return flux
+
+
+@pytest.mark.parametrize("velocity", [-600.0, -180.0, -40.0, 0.0, 20.0, 200.0, 800.0])
+@pytest.mark.parametrize("snr, depth, error", [(10.0, 0.5, 50), (80.0, 0.2, 15)])
+def test_a_velocity_left_in_the_lines_is_measured_and_flagged(velocity, snr, depth, error):
+    rng = np.random.default_rng(3)
+    flux = lines(WAVE / (1 + velocity / C_KMS), depth) + rng.normal(0, 1 / snr, (20, N_PIX))
+    ivar, good = np.full(flux.shape, snr**2), np.ones(flux.shape, bool)
+    good[:10, 2000:] = False  # the blue arm alone
+    means = [lines(WAVE), 1 - 0.3 * (WAVE > 7000)]
+    shift, sure = shift_of(flux, ivar, good, means)
+    assert np.abs(shift - velocity).max() < error
+    assert (sure == (abs(velocity) > 75)).all()
+
+
+def test_nothing_is_said_of_the_velocity_of_a_spectrum_without_lines():
+    rng = np.random.default_rng(3)
+    flux, ivar = rng.normal(1, 0.1, (50, N_PIX)), np.full((50, N_PIX), 100.0)
+    shift, sure = shift_of(flux, ivar, np.ones(flux.shape, bool), [lines(WAVE)])
+    assert np.isnan(shift).all() and not sure.any()
+
+
+def test_a_wrong_velocity_is_flagged(constant, monkeypatch):
+    import cemp.predict.label as module
+
+    domain = FakeDomain({"reconstruction": 1.0}, {})
+    domain.bases_.bases_[0].mean_ = lines(WAVE)
+    known = replace(load_labeller(str(constant)), domain=domain)
+    monkeypatch.setattr(module, "load_labeller", lambda folder: known)
+    flux = np.stack([lines(NATIVE / (1 + 250 / C_KMS))] * 2)
+    table = predict_arrays(NATIVE, flux, np.full(flux.shape, 2500.0), [250.0, -50.0],
+                           weights=constant)  # fmt: skip
+    assert table["flag_velocity"].tolist() == [False, True]
+    assert table["shift_kms"].tolist() == pytest.approx([0.0, 300.0], abs=15)
+    assert "lines shifted by +" in table["reason"].iloc[1] and not table["clean"].iloc[1]
+
+
+def test_reasons_name_the_options_of_the_command():
+    both = with_options("f.csv: the radial velocity is missing; say velocity_kms=..., 0 if at rest")
+    assert both.endswith("(--velocity)")
+    assert with_options("say star=True (--star)") == "say star=True (--star)"
+    assert with_options("a damaged file") == "a damaged file"
+
+
 # ---- partial coverage and flags ----------------------------------------------------------------
 
 @pytest.mark.parametrize("low, high, share, words", [
@@ -264,6 +319,19 @@ def test_what_was_not_observed_is_masked_and_the_network_is_told(seeing):
     assert blue != pytest.approx(full, abs=1e-3)  # a masked arm is not a featureless one
 
 
+@pytest.mark.parametrize("low, high, first, last", [
+    (4100, 9000, 4150, 8800), (3700, 9000, 3800, 8800), (5910, 9000, 5910, 8800),
+    (3700, 5690, 3800, 5690), (3700, 5500, 3800, 5450), (3700, 7400, 3800, 7400),
+])
+def test_ends_within_the_blue_arm_are_not_trusted(low, high, first, last):
+    inside = (NATIVE > low) & (NATIVE < high)
+    spectrum = star(snr=50)
+    part = replace(spectrum, **{k: getattr(spectrum, k)[inside]
+                                for k in ("wave", "flux", "ivar", "good")})
+    seen = WAVE[prepare(lambda: part, PredictSettings())[0].good]
+    assert seen[0] == pytest.approx(first, abs=8) and seen[-1] == pytest.approx(last, abs=8)
+
+
 def test_too_little_of_the_grid_is_refused(constant):
     inside = (NATIVE > 4200) & (NATIVE < 5400)
     spectrum = star(snr=50)
@@ -296,6 +364,7 @@ class FakeDomain:
 
     def __init__(self, limits, curves):
         self.limits_, self.curves_ = limits, curves
+        self.bases_ = SimpleNamespace(bases_=[SimpleNamespace(mean_=np.ones(N_PIX))])
 
     def flags(self, flux, ivar, good, labels, covariance, spread):
         self.asked = covariance is not None, spread is not None

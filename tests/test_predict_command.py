@@ -26,6 +26,7 @@ from cemp.predict.columns import COLUMNS, SKIPPED
 from cemp.predict.inputs import find_inputs, read_stretch, write_list
 from cemp.predict.run import Outcome, predict_to_file, work_folder
 from cemp.predict.settings import PredictSettings
+from cemp.readers import ReadOptions
 
 REAL = ROOT.parent / "shared" / "real"
 real = pytest.mark.skipif(not REAL.is_dir(), reason="the real spectra are not beside the checkout")
@@ -299,6 +300,27 @@ def run(spectra, weights, out, **changes):
     return predict_to_file([spectra], out, settings, progress=False, **changes)
 
 
+def test_nothing_is_left_of_a_run_that_could_not_begin(weights, tmp_path):
+    out, empty = tmp_path / "a.fits", tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(BadInputError, match="no FITS file"):
+        run(empty, weights, out)
+    assert not work_folder(out).exists()
+
+
+def test_columns_that_may_be_the_error_are_named(weights, tmp_path):
+    rows = [f"{w:.2f},{f:.4f},0.02" for w, f in zip(NATIVE, star(snr=50).flux, strict=True)]
+    (tmp_path / "s.csv").write_text("\n".join(["wave,flux,dflx", *rows]))
+    for columns, estimated in ((None, True), (("wave", "flux", "dflx"), False)):
+        read = ReadOptions(medium="vacuum", velocity_kms=0.0, columns=columns)
+        out = tmp_path / "o.parquet"
+        predict_to_file(tmp_path / "s.csv", out, PredictSettings(weights=str(weights), read=read),
+                        progress=False)  # fmt: skip
+        row = pd.read_parquet(out).iloc[0]
+        assert row["flag_ivar_estimated"] == estimated
+        assert ("if one of dflx is the error" in row["reason"]) == estimated
+
+
 def test_a_run_goes_on_where_it_was_stopped(spectra, weights, tmp_path, monkeypatch):
     out, whole = tmp_path / "a.fits", tmp_path / "b.fits"
     plain = parts.label_files
@@ -411,7 +433,8 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(weights, tmp_path, caps
 def test_progress_tells_rate_and_time_left(capsys):
     tell = running._Progress(Outcome(files=1000), True, every=0)
     tell.begin = time.monotonic() - 10
-    part = {"number": 0, "name": "p", "files": 200, "labelled": 200, "skipped": {}, "widths": {}}
+    part = {"number": 0, "name": "p", "files": 200, "labelled": 200, "skipped": {}, "widths": {},
+            "cemp": 3, "clean_cemp": 1}
     tell(part | {"fresh": 0})
     tell(part | {"fresh": 200, "number": 1})
     first, second = capsys.readouterr().err.splitlines()

@@ -47,6 +47,7 @@ COLUMNS = {
     **{f"snr{b}": Column("real", "", f"S/N a pixel in {b} by the file's header") for b in "ugriz"},
     "snr": Column("real", "", "median S/N a 1 Angstrom pixel, from the inverse variance"),
     "z": Column("double", "", "redshift used: radial velocity over c"),
+    "shift_kms": Column("real", "km/s", "velocity left in the lines at rest; right is 0 +- 20"),
     **_label("teff", "K", "effective temperature"),
     **_label("logg", "dex", "log10 of the surface gravity in cm/s2"),
     **_label("fe_h", "dex", "[Fe/H], A(Fe)sun = 7.50"),
@@ -73,9 +74,11 @@ COLUMNS = {
     "flag_outside": _flag("outside of what the network was trained on: see reason"),
     "flag_partial": _flag("part of the grid, or a feature of carbon or gravity, not observed"),
     "flag_no_gband": _flag("less than half of 4200-4420 Angstrom: [C/H] rests on little"),
+    "flag_velocity": _flag("lines are shifted against their place at rest: see shift_kms"),
     "flag_low_snr": _flag("low S/N in g (or median S/N where the header has none)"),
     "flag_ivar_estimated": _flag("the file has no errors: noise estimated from the spectrum"),
-    "reason": Column("text", "", "what raised flag_outside or flag_partial, in words"),
+    "clean": _flag("no flag but flag_partial, flag_ivar_estimated: count classes of these only"),
+    "reason": Column("text", "", "what raised a flag, in words"),
     "model": Column("text", "", "network: its name and the start of its hash"),
 }  # fmt: skip
 

@@ -116,7 +116,9 @@ def run(options):
         print("cemp predict: out of memory; give fewer --jobs (0.5 GB each)", file=sys.stderr)
         return 2
     except BadInputError as error:
-        print(f"cemp predict: {error}", file=sys.stderr)
+        from cemp.predict.label import with_options
+
+        print(f"cemp predict: {with_options(str(error))}", file=sys.stderr)
         return 2
 
 
@@ -162,6 +164,9 @@ def summary(outcome, out, skipped):
         kinds = ", ".join(f"{kind}: {n:,}" for kind, n in sorted(outcome.skipped.items()))
         lines.append(f"{outcome.skipped.total():,} of {outcome.files:,} files skipped ({kinds}): "
                      f"see {skipped}")  # fmt: skip
+    if outcome.cemp > outcome.clean_cemp:
+        lines.append(f"note: {outcome.cemp:,} are CEMP by their labels, {outcome.clean_cemp:,} of "
+                     "them with nothing against it (column clean)")  # fmt: skip
     last = f"{outcome.labelled:,} spectra labelled: {out}"
     return [*lines, last if outcome.labelled else _unwritten(out)]
 

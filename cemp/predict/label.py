@@ -3,7 +3,7 @@
 import hashlib
 import json
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from cemp.constants import LABELS, WAVE
 from cemp.errors import BadInputError, NotLowResolutionError
 from cemp.indices import pseudo_equivalent_width
 from cemp.predict.columns import as_table
+from cemp.predict.velocity import shift_of
+from cemp.preprocess.continuum import JOIN
 from cemp.preprocess.pipeline import PreprocessSettings, preprocess
 from cemp.readers import identifier
 from cemp.transfer.coverage import FEATURES, coverage
@@ -31,6 +33,12 @@ from cemp.transfer.zeropoint import FILE as ZERO_POINT
 #: What readers call a feature, in words.
 WORDS = {"ca_hk": "Ca II H and K", "g_band": "the G band", "c2": "C2",
          "h_beta_mg_b": "H beta and Mg b", "h_alpha": "H alpha", "ca_triplet": "the Ca II triplet"}
+#: Parameters of the functions, as a reason names them, and what the command calls them.
+OPTIONS = {"medium=": "--medium", "velocity_kms=": "--velocity", "unit=": "--unit",
+           "resolution=": "--resolution", "columns=": "--table-columns", "star=": "--star"}
+#: A continuum that begins or ends within the blue arm is off by 5% there (`cemp.readers`): so
+#: many Angstrom at such an end are not good.
+LOOSE_END = 50.0
 #: Lowest resolving power that training had (`cemp.transfer.randomise.DomainSettings.r_5500`).
 LEAST_RESOLUTION = 1400.0
 
@@ -123,15 +131,56 @@ def prepare(read, settings):
         vector = preprocess(
             spectrum, PreprocessSettings(min_good_fraction=settings.min_good_fraction)
         )
+        vector = without_loose_ends(vector)
     except NotLowResolutionError as error:
         return None, {"kind": "medium resolution", "reason": str(error)}
     except BadInputError as error:
-        return None, {"kind": kind, "reason": f"{error}{hint}"}
+        return None, {"kind": kind, "reason": with_options(f"{error}{hint}")}
     except MemoryError:
         raise
     except Exception as error:  # one odd file in millions must not end the run: it is reported
         return None, {"kind": "unexpected failure", "reason": repr(error)}
     return vector, _about(spectrum)
+
+
+def with_options(reason):
+    """Add to a reason what the command calls the parameters that it names.
+
+    Parameters
+    ----------
+    reason : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> with_options("say medium='air' or medium='vacuum'")
+    "say medium='air' or medium='vacuum' (--medium)"
+    """
+    named = [option for name, option in OPTIONS.items() if name in reason and option not in reason]
+    return f"{reason} ({', '.join(named)})" if named else reason
+
+
+def without_loose_ends(vector):
+    """Mask the ends of a spectrum that begins or ends within the blue arm.
+
+    Parameters
+    ----------
+    vector : cemp.preprocess.pipeline.Vector
+
+    Returns
+    -------
+    cemp.preprocess.pipeline.Vector
+        The same if it begins below 3900 Angstrom and does not end before the join of the arms.
+    """
+    seen = WAVE[vector.good]
+    low = seen[0] + LOOSE_END if 3900 < seen[0] < JOIN[0] else seen[0]
+    high = seen[-1] - LOOSE_END if seen[-1] < JOIN[0] - 100 else seen[-1]
+    keep = (low <= WAVE) & (high >= WAVE)
+    return replace(vector, good=vector.good & keep, flux=np.where(keep, vector.flux, 1),
+                   ivar=np.where(keep, vector.ivar, 0))  # fmt: skip
 
 
 def _check_resolution(spectrum):
@@ -158,6 +207,7 @@ def _about(spectrum):
         "dec": spectrum.dec, "release": spectrum.release, "subclass": spectrum.subclass,
         **{f"snr{b}": spectrum.snr.get(b, np.nan) for b in "ugriz"},
         "z": spectrum.z, "flag_ivar_estimated": spectrum.meta.get("ivar") == "estimated",
+        "unused": ", ".join(spectrum.meta.get("unused", ())),
     }  # fmt: skip
 
 
@@ -196,8 +246,20 @@ def label(vectors, about, settings):
     # The edge of the training lies in the network's own labels, before zero points.
     outside = _outside(labeller.domain, flux, ivar, good, raw, covariance, spread)
     flags["flag_outside"] |= outside["outside"].to_numpy()
-    flags["reason"] = _join(outside["reason"], flags["reason"])
+    flags = flags.join(_velocity(labeller.domain, flux, ivar, good))
+    flags["clean"] = ~flags[["flag_outside", "flag_velocity", "flag_no_gband",
+                             "flag_low_snr"]].any(axis=1)  # fmt: skip
+    flags["reason"] = _reasons(outside["reason"], flags, table)
     return as_table(pd.concat([table, flags], axis=1))
+
+
+def _velocity(domain, flux, ivar, good):
+    """Velocity left in the lines, and its flag; unknown without the training's mean spectra."""
+    if domain is None:
+        return pd.DataFrame({"shift_kms": np.full(len(flux), np.nan), "flag_velocity": False})
+    means = np.stack([basis.mean_ for basis in domain.bases_.bases_])
+    shift, sure = shift_of(flux, ivar, good, means)
+    return pd.DataFrame({"shift_kms": shift, "flag_velocity": sure})
 
 
 @contextmanager
@@ -279,6 +341,11 @@ def _outside(domain, flux, ivar, good, labels, covariance, spread):
                         spread if knows_errors and knows_spread else None)
 
 
-def _join(first, second):
-    """Join two lists of reasons."""
-    return ["; ".join(part for part in pair if part) for pair in zip(first, second, strict=True)]
+def _reasons(outside, flags, table):
+    """Put in words, one text a spectrum, what raised a flag."""
+    shifted = [f"lines shifted by {shift:+.0f} km/s" if flag else ""
+               for shift, flag in zip(flags["shift_kms"], flags["flag_velocity"], strict=True)]
+    guess = "noise estimated: if one of {} is the error, name it (columns=, --table-columns)"
+    unused = [guess.format(names) if names else "" for names in table["unused"]]
+    return ["; ".join(part for part in parts if part)
+            for parts in zip(outside, flags["reason"], shifted, unused, strict=True)]

@@ -59,7 +59,8 @@ def make_part(task):
     Returns
     -------
     dict
-        ``number``, ``name``, ``files``, ``labelled``, ``skipped`` (count by kind), ``widths``
+        ``number``, ``name``, ``files``, ``labelled``, ``cemp`` and ``clean_cemp`` (stars of
+        the class, and those without a flag), ``skipped`` (count by kind), ``widths``
         (bytes of the longest text in each text column) and ``fresh`` (files read now).
     """
     folder = Path(task["folder"])
@@ -76,6 +77,8 @@ def make_part(task):
     labels, skipped = read_part(folder, name)
     return {
         "number": task["number"], "name": name, "files": len(files), "labelled": len(labels),
+        "cemp": int(labels["cemp"].sum()),
+        "clean_cemp": int((labels["cemp"] & labels["clean"]).sum()),
         "skipped": skipped["kind"].value_counts().to_dict(), "fresh": fresh,
         "widths": _widths(labels, COLUMNS) | {
             f"skipped {key}": width for key, width in _widths(skipped, SKIPPED).items()},

@@ -40,6 +40,8 @@ class Outcome:
         Bytes of the longest text of each text column.
     parts : dict of int to str
         Names of the parts.
+    cemp, clean_cemp : int
+        Stars that Table 1 calls CEMP, and those of them whose spectra no flag speaks against.
     has_domain : bool
         Whether spectra unlike the training's could be flagged.
     """
@@ -52,12 +54,16 @@ class Outcome:
     skipped: Counter = field(default_factory=Counter)
     widths: dict = field(default_factory=dict)
     parts: dict = field(default_factory=dict)
+    cemp: int = 0
+    clean_cemp: int = 0
     has_domain: bool = False
 
     def add(self, part):
         """Count what `make_part` returned."""
         self.labelled += part["labelled"]
         self.fresh += part["fresh"]
+        self.cemp += part["cemp"]
+        self.clean_cemp += part["clean_cemp"]
         self.skipped.update(part["skipped"])
         self.parts[part["number"]] = part["name"]
         for name, width in part["widths"].items():
@@ -129,7 +135,12 @@ def predict_to_file(paths, out, settings=None, jobs=1, command="", progress=True
     labeller = load_labeller(settings.weights)
     folder = work_folder(out)
     with only_writer(folder):
-        edges, outcome = _list(paths, out, folder, settings)
+        try:
+            edges, outcome = _list(paths, out, folder, settings)
+        except BadInputError:
+            if not any(folder.glob("part-*")):
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
         outcome.has_domain = labeller.domain is not None
         tasks = make_tasks(folder, edges, settings, labeller.sha256)
         tell = _Progress(outcome, progress)

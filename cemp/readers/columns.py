@@ -48,6 +48,8 @@ class Raw:
         Keywords of the file.
     layout : str
         What kind of file it was.
+    unused : tuple of str
+        Where no column of errors was found: further columns, one of which may be it.
     """
 
     wave: np.ndarray
@@ -59,6 +61,7 @@ class Raw:
     medium: str | None = None
     header: dict = field(default_factory=dict)
     layout: str = ""
+    unused: tuple = ()
 
 
 def split_name(name):
@@ -172,6 +175,8 @@ def to_raw(table, units, header, layout, source, columns=None):
         get.get("wave", get.get(LOGLAM)), get["flux"], get.get("ivar"),
         None if "ivar" in get else error, good,
         LOGLAM if "wave" not in roles else units.get(wave) or unit, medium, header, layout,
+        () if {"ivar", "variance", "error"} & set(roles) else
+        tuple(str(name) for name in table if name not in roles.values()),
     )  # fmt: skip
 
 

@@ -50,7 +50,7 @@ def finish(raw, options, source):
         raw.wave, raw.flux, raw.ivar, velocity, medium, error=raw.error, good=raw.good,
         unit=options.unit or raw.unit, resolution=options.resolution,
         name=raw.header.get("OBJECT") or "", source=source, **_position(raw.header),
-        meta={"layout": raw.layout,
+        meta={"layout": raw.layout, "unused": raw.unused,
               "medium_from": "caller" if options.medium else "file",
               "velocity_from": "file" if options.velocity_kms is None else "caller"},
     )  # fmt: skip
