@@ -14,7 +14,7 @@ from cemp.evaluate.tex import count, digits, number, span
 RANKED = (("scatter", "fe_h"), ("scatter", "c_h"), ("f1", ""), ("area", ""))
 LABELS5 = (*LABELS, "c_fe")
 _TEXT = {"teff": "Teff", "logg": "log g", "fe_h": "[Fe/H]", "c_h": "[C/H]", "c_fe": "[C/Fe]",
-         "f1": "F1", "area": "area under the precision-recall curve"}  # fmt: skip
+         "f1": "F1", "area": "area, precision-recall"}  # fmt: skip
 
 
 def label_measures(statistics, labels=LABELS5, reference="true_"):

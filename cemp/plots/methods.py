@@ -89,7 +89,7 @@ def draw_groups(data):
                      if str(grouping) != "evolution" else f"{text}\n({n:d})"
                      for text, n in zip(texts, data[f"n_{i}"], strict=True)]  # fmt: skip
             ax.set_xticks(np.arange(texts.size), ticks, fontsize=6)
-            ax.set(xlabel=str(grouping), yscale="log")
+            ax.set(xlabel=str(grouping), yscale="log", xlim=(-0.3, texts.size - 0.7))
         line[0].set_ylabel(f"scatter of {LABEL_TEXT[label]}")
     handles, texts = axes[0, 0].get_legend_handles_labels()
     fig.legend(handles, texts, loc="outside lower center", ncols=5)
@@ -120,12 +120,12 @@ def draw_classes(data):
         left.plot(*data["cut"][::-1, place], ms=4, label=str(name), **look)
     left.axhline(float(data["share"]), color="0.6", lw=0.6, ls=":")
     left.set(xlabel="recall", ylabel="precision", xlim=(0.4, 1.0), ylim=(0.4, 1.02))
-    left.legend(loc="lower left", ncols=2, fontsize=6)
+    handles, texts = left.get_legend_handles_labels()
+    fig.legend(handles, texts, loc="outside lower center", ncols=5)
     _method_axis(right, names)
     draw_intervals(right, data["f1"], COLOURS[0], "F1, plain cut")
     draw_intervals(right, data["area"], COLOURS[1], "area under the curve", "white", 0.22)
-    right.legend(loc="lower left")
-    right.set_xlabel("score")
+    right.set_xlabel("F1 of the plain cut (filled), area under the curve (open)")
     fig.suptitle(str(data["title"]), fontsize=8)
     return fig
 
@@ -137,11 +137,11 @@ def draw_matrix(ax, matrix, names, title):
     for (row, column), value in np.ndenumerate(matrix):
         if np.isfinite(value) and value:
             ax.text(column, row, "+" if value > 0 else "\N{MINUS SIGN}", ha="center", va="center",
-                    fontsize=6, color="white")  # fmt: skip
+                    fontsize=5, color="white")  # fmt: skip
     ax.set_xticks(np.arange(len(names)), [str(n) for n in names], rotation=90, fontsize=6)
     ax.set_yticks(np.arange(len(names)), [str(n) for n in names], fontsize=6)
     ax.tick_params(length=0)
-    ax.set_title(title)
+    ax.set_title(title, fontsize=7)
     return ax
 
 
@@ -159,8 +159,9 @@ def draw_ranking(data):
     -------
     matplotlib.figure.Figure
     """
-    n_rows = -(-len(data["measures"]) // 2)
-    fig, axes = subplots(n_rows, 2, width=PAGE, height=3.5 * n_rows, squeeze=False)
+    n_rows = -(-len(data["measures"]) // 3)
+    fig, axes = subplots(n_rows, 3, width=PAGE, height=1.3 + 2.1 * n_rows, squeeze=False,
+                         sharex=True, sharey=True)  # fmt: skip
     panels = zip(axes.flat, data["matrices"], data["measures"], strict=False)
     for ax, matrix, measure in panels:
         draw_matrix(ax, matrix, data["names"], str(measure))
