@@ -50,6 +50,16 @@ def test_honest_errors_cover_and_have_uniform_pit():
     np.testing.assert_allclose(curve["c_fe"], curve["nominal"], atol=0.03)
 
 
+def test_pit_density_is_flat_or_high_at_the_ends():
+    honest, truth, _ = gaussian()
+    np.testing.assert_allclose(calibration.pit_density(honest, truth), 1, atol=0.2)
+    claimed, truth, _ = gaussian(claimed=0.5)
+    density = calibration.pit_density(claimed, truth, names=("c_fe",))
+    # beyond 1.2816 claimed errors are 0.6408 true ones: 26.1% where a tenth was meant
+    np.testing.assert_allclose(density[0, [0, -1]], 2.61, atol=0.2)
+    assert density[0].mean() == pytest.approx(1)
+
+
 def test_carbon_over_iron_uses_the_covariance():
     prediction, _, _ = gaussian(5)
     _, sigma = calibration.judged(prediction)

@@ -82,6 +82,32 @@ def pit(prediction, labels):
     return ndtr(pulls(prediction, labels))
 
 
+def pit_density(prediction, labels, weights=None, names=("fe_h", "c_h"), n_bin=10):
+    """Distribution of PIT in even bins, for a figure.
+
+    Parameters
+    ----------
+    prediction : Prediction
+    labels : ndarray (n, 4)
+    weights : ndarray (n,), optional
+    names : sequence of str
+        Of `JUDGED`.
+    n_bin : int
+
+    Returns
+    -------
+    ndarray (n_name, n_bin)
+        Density: 1 throughout if errors are honest, high at both ends if they are too small.
+    """
+    weights = np.ones(len(labels)) if weights is None else np.asarray(weights, dtype=float)
+    columns, out = pit(prediction, labels).T, []
+    for column in (columns[JUDGED.index(name)] for name in names):
+        known = np.isfinite(column)
+        share = np.histogram(column[known], n_bin, (0, 1), weights=weights[known])[0]
+        out.append(share / share.sum() * n_bin)
+    return np.array(out)
+
+
 def joint_distance(prediction, labels):
     """Squared Mahalanobis distance of ([Fe/H], [C/H]): chi-square of two if errors are honest.
 
