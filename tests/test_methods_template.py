@@ -1,5 +1,6 @@
 """Template matching gives back what was put in: velocities, labels, errors that hold."""
 
+import importlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +14,13 @@ from cemp.figures import compact, draw
 from cemp.methods.template import TemplateMatching, coarse, inject
 from cemp.methods.template.fit import NAMES, Problem, solve
 from cemp.methods.template.library import LATTICE, N_LATTICE, PAPER, Library, nodes, outside
-from cemp.methods.template.native import RANGE, allowed, kernels, resolving_power
+from cemp.methods.template.native import (
+    RANGE,
+    Pixels,
+    allowed,
+    kernels,
+    resolving_power,
+)
 from cemp.methods.template.posterior import Posterior, sample, surface
 from cemp.methods.template.show import choose_giant, star_arrays
 from cemp.synthesis.emulator import Emulator, EmulatorSettings
@@ -186,6 +193,36 @@ def test_what_cannot_be_fitted_is_counted_and_the_rest_is(method):
     assert np.isfinite(prediction.labels).all(axis=1).tolist() == [False, True, False]
     assert method.report_["reason"].ne("").tolist() == [True, False, True]
     assert "1e-4 dex" in method.report_.loc[2, "reason"]
+
+
+def test_strong_lines_err_by_their_strength_and_the_continuum_does_not():
+    flat = np.ones(2)
+    pixels = Pixels(None, np.array([4300.0, 4500]), flat, 0.01 * flat, 2 * flat, flat[:, None])
+    sigma = pixels.with_line_error(np.array([1.0, 2.0]), 0.1).sigma
+    assert sigma == pytest.approx([np.hypot(0.01, 2 * 0.1 * 0.5 * np.log(2)), 0.01])
+
+
+def test_carbon_that_does_not_show_stays_at_its_prior(method):
+    hot = np.array([6400.0, 4.0, -3.6, 0.3, 0.0, 0.2, 0.0, 0.0])
+    problem = Problem(method.library_, method.pixels(star(method, hot, snr=20), 0.0), "grid",
+                      nuisance=False, carbon=True)
+    fit = solve(problem, hot[:4] + [100, 0.2, 0.2, 0.9], 0.0)
+    labels, covariance = fit.labels()
+    assert fit.converged and not fit.at_edge
+    assert 0.3 < np.sqrt(covariance[3, 3]) < 1.2 and abs(labels[3] + 3.3) < 1.2
+
+
+def test_a_stopped_injection_test_goes_on(method, tmp_path, monkeypatch):
+    command = importlib.import_module("cemp.methods.template.__main__")
+    monkeypatch.setattr(command, "matched", lambda: method)
+    monkeypatch.setattr(command, "PART", 1)
+    monkeypatch.setattr(command, "STEPS", {"n_walkers": 10, "n_burn": 2, "n_steps": 5})
+    whole = command.run(2, 9.0, tmp_path)
+    rows = (tmp_path / "injection.csv").read_text().splitlines()
+    (tmp_path / "injection.csv").write_text("\n".join(rows[:2]) + "\n")
+    again = command.run(2, 9.0, tmp_path)
+    assert again["star"].tolist() == [0, 1]
+    np.testing.assert_allclose(again["fe_h_low"], whole["fe_h_low"], atol=1e-4)
 
 
 def test_unknown_spectra_and_limits_are_refused(method):

@@ -88,7 +88,8 @@ def inject(library, values, snr, random):
                     ivar=sigma**-2.0, good=np.ones(wave.size, dtype=bool), z=values[6] / C_KMS)
 
 
-def injection_test(method, n_stars=200, snr_range=(10, 100), chains=True, seed=0, **steps):
+def injection_test(method, n_stars=200, snr_range=(10, 100), chains=True, seed=0, only=slice(None),
+                   **steps):
     """Put stars of the library through the matching.
 
     Parameters
@@ -102,24 +103,27 @@ def injection_test(method, n_stars=200, snr_range=(10, 100), chains=True, seed=0
     chains : bool
         Sample the posterior of each star (seconds a star); else intervals are the Gaussian's.
     seed : int
+    only : slice
+        Which of the stars to judge; the others stay as they would be.
     **steps
         Passed to `cemp.methods.template.posterior.sample`.
 
     Returns
     -------
     pandas.DataFrame
-        A row a star: snr, converged, rv, rv_true and, for each label, ``<label>``,
-        ``<label>_true``, ``<label>_low``, ``<label>_high`` (68%).
+        A row a star: star (its number), snr, converged, rv, rv_true and, for each label,
+        ``<label>``, ``<label>_true``, ``<label>_low``, ``<label>_high`` (68%).
     """
     random = rng("template injection", seed)
     truth = draw(n_stars, random, method.limits, method.nuisance)
     snr = np.exp(random.uniform(*np.log(snr_range), n_stars))
     spectra = [inject(method.library_, v, s, random) for v, s in zip(truth, snr, strict=True)]
-    rows = []
-    for row, (spectrum, fit) in enumerate(zip(spectra, method.fit_spectra(spectra), strict=True)):
-        rows.append(_judge(method, spectrum, fit, truth[row], chains, seed + row, steps))
-    table = pd.DataFrame(rows)
-    table.insert(0, "snr", snr)
+    chosen = np.arange(n_stars)[only]
+    fits = method.fit_spectra([spectra[row] for row in chosen])
+    table = pd.DataFrame([_judge(method, spectra[row], fit, truth[row], chains, seed + row, steps)
+                          for row, fit in zip(chosen, fits, strict=True)])
+    table.insert(0, "star", chosen)
+    table.insert(1, "snr", snr[chosen])
     return table
 
 
