@@ -319,19 +319,6 @@ def test_what_was_not_observed_is_masked_and_the_network_is_told(seeing):
     assert blue != pytest.approx(full, abs=1e-3)  # a masked arm is not a featureless one
 
 
-@pytest.mark.parametrize("low, high, first, last", [
-    (4100, 9000, 4150, 8800), (3700, 9000, 3800, 8800), (5910, 9000, 5910, 8800),
-    (3700, 5690, 3800, 5690), (3700, 5500, 3800, 5450), (3700, 7400, 3800, 7400),
-])
-def test_ends_within_the_blue_arm_are_not_trusted(low, high, first, last):
-    inside = (NATIVE > low) & (NATIVE < high)
-    spectrum = star(snr=50)
-    part = replace(spectrum, **{k: getattr(spectrum, k)[inside]
-                                for k in ("wave", "flux", "ivar", "good")})
-    seen = WAVE[prepare(lambda: part, PredictSettings())[0].good]
-    assert seen[0] == pytest.approx(first, abs=8) and seen[-1] == pytest.approx(last, abs=8)
-
-
 def test_too_little_of_the_grid_is_refused(constant):
     inside = (NATIVE > 4200) & (NATIVE < 5400)
     spectrum = star(snr=50)

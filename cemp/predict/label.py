@@ -3,7 +3,7 @@
 import hashlib
 import json
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,7 +19,6 @@ from cemp.errors import BadInputError, NotLowResolutionError
 from cemp.indices import pseudo_equivalent_width
 from cemp.predict.columns import as_table
 from cemp.predict.velocity import shift_of
-from cemp.preprocess.continuum import JOIN
 from cemp.preprocess.pipeline import PreprocessSettings, preprocess
 from cemp.readers import identifier
 from cemp.transfer.coverage import FEATURES, coverage
@@ -36,9 +35,6 @@ WORDS = {"ca_hk": "Ca II H and K", "g_band": "the G band", "c2": "C2",
 #: Parameters of the functions, as a reason names them, and what the command calls them.
 OPTIONS = {"medium=": "--medium", "velocity_kms=": "--velocity", "unit=": "--unit",
            "resolution=": "--resolution", "columns=": "--table-columns", "star=": "--star"}
-#: A continuum that begins or ends within the blue arm is off by 5% there (`cemp.readers`): so
-#: many Angstrom at such an end are not good.
-LOOSE_END = 50.0
 #: Lowest resolving power that training had (`cemp.transfer.randomise.DomainSettings.r_5500`).
 LEAST_RESOLUTION = 1400.0
 
@@ -131,7 +127,6 @@ def prepare(read, settings):
         vector = preprocess(
             spectrum, PreprocessSettings(min_good_fraction=settings.min_good_fraction)
         )
-        vector = without_loose_ends(vector)
     except NotLowResolutionError as error:
         return None, {"kind": "medium resolution", "reason": str(error)}
     except BadInputError as error:
@@ -161,26 +156,6 @@ def with_options(reason):
     """
     named = [option for name, option in OPTIONS.items() if name in reason and option not in reason]
     return f"{reason} ({', '.join(named)})" if named else reason
-
-
-def without_loose_ends(vector):
-    """Mask the ends of a spectrum that begins or ends within the blue arm.
-
-    Parameters
-    ----------
-    vector : cemp.preprocess.pipeline.Vector
-
-    Returns
-    -------
-    cemp.preprocess.pipeline.Vector
-        The same if it begins below 3900 Angstrom and does not end before the join of the arms.
-    """
-    seen = WAVE[vector.good]
-    low = seen[0] + LOOSE_END if 3900 < seen[0] < JOIN[0] else seen[0]
-    high = seen[-1] - LOOSE_END if seen[-1] < JOIN[0] - 100 else seen[-1]
-    keep = (low <= WAVE) & (high >= WAVE)
-    return replace(vector, good=vector.good & keep, flux=np.where(keep, vector.flux, 1),
-                   ivar=np.where(keep, vector.ivar, 0))  # fmt: skip
 
 
 def _check_resolution(spectrum):

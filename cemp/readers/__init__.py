@@ -26,7 +26,11 @@ from 5900 A    < 0.001            < 0.001            < 0.001   -                
 So a whole arm alone is as good as it was with the other; a red end like MILES' at 7400 A does
 little harm; a spectrum that starts at 4100 A has a continuum some 2% off at the G band (an error
 of carbon that no inverse variance knows of), and one that ends within an arm is off by 5% in its
-last 50 A. `PreprocessSettings.min_good_fraction` refuses, by default, what covers less than half
+last 50 A. Masking such ends does not help: 40 of the stars (S/N above 20 in g) cut at 4100 A get
+labels that differ from those of the whole spectrum by 43 K, 0.042 dex in [Fe/H] and 0.068 in [C/H]
+with the first 50 A masked (median of the absolute difference), by 15 K, 0.033 and 0.073 without;
+cut at 4250 A, [C/H] is 0.16 dex low either way. So these pixels stay, and flags tell what is
+missing. `PreprocessSettings.min_good_fraction` refuses, by default, what covers less than half
 of the grid: one arm alone (blue 38%, red 58%) needs 0.3.
 """
 
