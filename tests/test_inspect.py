@@ -10,7 +10,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from made_candidates import OBSIDS, candidate_table, made_pages, make_survey
+from made_candidates import OBSIDS, ToyLibrary, candidate_table, made_pages, make_survey
 
 from cemp.candidates.catalogue import COLUMNS as CATALOGUE
 from cemp.constants import WAVE
@@ -18,7 +18,7 @@ from cemp.errors import BadInputError
 from cemp.inspect import COLUMNS, apply_decisions, decisions_path, read_decisions, tally
 from cemp.inspect.__main__ import main
 from cemp.inspect.decisions import FIELDS, record
-from cemp.inspect.pages import model_labels, nearest_star, plane_covariance, queue
+from cemp.inspect.pages import Pages, model_labels, nearest_star, plane_covariance, queue
 from cemp.inspect.pdf import verdict_text, write_pdf
 from cemp.inspect.session import Session
 from cemp.inspect.widget import Inspector
@@ -316,9 +316,14 @@ def test_missing_parts_are_said(pages):
     assert "not measured" in said and "nan" not in said
 
 
-def test_a_page_without_training_stars(pages, monkeypatch):
-    monkeypatch.setattr(pages, "training", pages.training.head(0))
-    assert "σ away" not in texts(draw_page(pages.page(0)))
+def test_a_survey_without_labels_or_magnitudes_has_pages_too(tmp_path):
+    paths = make_survey(tmp_path)
+    file = paths.build / "01" / "observations.parquet"
+    pd.read_parquet(file).assign(fold="search").to_parquet(file)
+    pages = Pages(paths, ToyLibrary())
+    pages.table["gmag"] = np.nan
+    said = texts(draw_page(pages.page(0)))
+    assert "training" not in said and "σ away" not in said and "mag" not in said
 
 
 # ---- PDF and command -----------------------------------------------------------------------------

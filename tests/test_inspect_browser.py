@@ -202,6 +202,17 @@ window.jupyterapp.commands.execute('notebook:run-cell');""")
     assert rows[OBSIDS[3]] == "accept" and len(rows) == 4
 
 
+def test_without_its_mark_jupyterlab_would_take_the_keys(browser):
+    """The control of the first test: b, no key of ours, is JupyterLab's for a new cell."""
+    widget, before = find(browser, ".cemp-inspect"), cells(browser)
+    find(browser, ".cemp-inspect img").click()
+    press(browser, "b")
+    browser.execute_script("arguments[0].removeAttribute('data-lm-suppress-shortcuts')", widget)
+    press(browser, "b")
+    until(lambda: cells(browser) > before, "a new cell")
+    assert cells(browser) == before + 1, "the first b, with the mark, made one too"
+
+
 def test_the_browser_logged_no_error_of_ours(browser):
     log = browser.get_log("browser")
     errors = [entry["message"] for entry in log if entry["level"] == "SEVERE"]

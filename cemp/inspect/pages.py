@@ -111,6 +111,33 @@ def nearest_star(star, training):
     return pd.concat([training.iloc[best], pd.Series({"distance": distance[best]})])
 
 
+def training_stars(paths, store, snrg_min):
+    """Read the stars that the network learned from, each by its best spectrum.
+
+    Parameters
+    ----------
+    paths : cemp.paths.Paths
+    store : cemp.vectors.VectorStore
+    snrg_min : float
+        Least S/N in g.
+
+    Returns
+    -------
+    pandas.DataFrame
+        obsid, star_id, snrg and the four labels, all known; empty if a survey has no labels of
+        its own.
+    """
+    names = ["obsid", "star_id", "snrg", *LABELS]
+    try:
+        rows = fold_rows(pd.read_parquet(paths.build / "01" / "observations.parquet"),
+                         pd.read_parquet(paths.build / "01" / "labels.parquet"), "train", snrg_min)
+    except BadInputError:
+        return pd.DataFrame(columns=names)
+    known = rows[list(LABELS)].notna().all(axis=1) & ~rows["c_h_limit"].astype(bool)
+    rows = rows[known & store.has(rows["obsid"])].sort_values("snrg", ascending=False)
+    return rows.drop_duplicates("star_id")[names].reset_index(drop=True)
+
+
 class Pages:
     """The pages of a profile's candidates.
 
@@ -144,11 +171,7 @@ class Pages:
             raise BadInputError(f"{catalogue} does not say if it is a mock's: rerun notebook 05")
         self.mock, self.profile = bool(header["MOCK"]), paths.profile
         self.library, self.store = library, open_vectors(paths.build / "02" / "vectors")
-        rows = fold_rows(pd.read_parquet(paths.build / "01" / "observations.parquet"),
-                         pd.read_parquet(paths.build / "01" / "labels.parquet"), "train", snrg_min)
-        known = rows[list(LABELS)].notna().all(axis=1) & ~rows["c_h_limit"].astype(bool)
-        rows = rows[known & self.store.has(rows["obsid"])].sort_values("snrg", ascending=False)
-        self.training = rows.drop_duplicates("star_id").reset_index(drop=True)
+        self.training = training_stars(paths, self.store, snrg_min)
 
     def __len__(self):
         return len(self.table)

@@ -78,7 +78,8 @@ def _draw_full(ax, page):
             f"[C/Fe] = {page['c_fe']:+.2f}")
     ax.plot(page["wave"], page["normal"], **NORMAL | {"linewidth": 0.7},
             label="model at [C/Fe] = 0")
-    ax.plot([], [], **TRAINING, label="nearest training star (close-ups, moved up)")
+    if page["train"] is not None:
+        ax.plot([], [], **TRAINING, label="nearest training star (close-ups, moved up)")
     for name, place in (("CaK", 3934.8), (r"H$\delta$", 4102.9), (r"H$\gamma$", 4341.7),
                         (r"H$\beta$", 4862.7), ("Mg b", 5176), ("Na D", 5894),
                         (r"H$\alpha$", 6564.6), ("Ca II", 8544.4)):
@@ -202,12 +203,12 @@ def _draw_labels(ax, page):
     ax.axis("off")
     ax.set(xlim=(0, 1), ylim=(0, 1))
     columns = ((0.0, "left"), (0.62, "right"), (1.0, "right"))
-    rows = [("", "this star", "training"), *label_text(page)]
+    train = page["train"]
+    rows = [("", "this star", "" if train is None else "training"), *label_text(page)]
     for i, row in enumerate(rows):
         for (x, side), cell in zip(columns, row, strict=True):
             ax.text(x, 1 - 0.125 * i, cell, ha=side, va="top", fontsize=8,
                     color="0.35" if i == 0 else "k")
-    train = page["train"]
     far = "" if train is None else (
         f"training star {int(train['obsid'])}: {train['distance']:.1f} σ away"
         f"{'  (far)' if train['distance'] > 2 else ''}")
@@ -242,8 +243,9 @@ def _draw_flags(ax, page):
 def _draw_head(fig, page, verdict):
     star = page["star"]
     fig.text(0.06, 0.972, str(star["designation"]), fontsize=12, weight="bold", va="top")
+    bright = f"    g = {star['gmag']:.2f} mag" if np.isfinite(star["gmag"]) else ""
     fig.text(0.06, 0.937, (
-        f"obsid {int(star['obsid'])}    S/N(g) {star['snrg']:.0f}    g = {star['gmag']:.2f} mag"
+        f"obsid {int(star['obsid'])}    S/N(g) {star['snrg']:.0f}{bright}"
         f"    RA {star['ra']:.5f}°  Dec {star['dec']:+.5f}°    {int(star['n_obs'])} "
         f"{'spectrum' if star['n_obs'] == 1 else 'spectra'}"), fontsize=8.5, va="top")
     mock = page["origin"].startswith("MOCK")
