@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from cemp.constants import N_PIX, WAVE
 from cemp.errors import BadInputError
-from cemp.methods.tuned import TunedMacrnMethod
+from cemp.methods.tuned import TunedMacrnMethod, carbon_limits
 from cemp.models import tuned
 from cemp.models.data import Augment, Sample
 from cemp.models.loss import masked_mse
@@ -163,3 +164,24 @@ def test_method_predicts_what_its_network_does(samples):
     assert method.n_parameters > 1000
     with pytest.raises(BadInputError, match="validation"):
         TunedMacrnMethod().fit(samples[0], samples[0].labels)
+
+
+def test_limits_are_found_by_star(tmp_path):
+    pd.DataFrame({"obsid": [1, 2, 3, 4], "star_id": ["a", "a", "b", "c"]}).to_parquet(
+        tmp_path / "observations.parquet")
+    pd.DataFrame({"star_id": ["b", "a"], "c_h": [-1.0, -2.5],
+                  "c_h_limit": [False, True]}).to_parquet(tmp_path / "labels.parquet")
+    limits = carbon_limits(tmp_path, np.array([4, 3, 2, 1]))
+    assert np.array_equal(limits, [np.nan, np.nan, -2.5, -2.5], equal_nan=True)
+
+
+def test_limits_pull_predictions_below_them(samples):
+    train, validation = samples
+    hidden = replace(train, labels=train.labels.copy())
+    hidden.labels[12:, 3] = np.nan
+    limits = np.where(np.arange(24) < 12, np.nan, -8.0)
+    free, held = (TunedTraining(hidden, validation, TINY, replace(QUICK, epochs=6), given).run()
+                  for given in (None, limits))
+    free, held = (tuned.predict(made.model_, train.flux[12:], train.ivar[12:])[0][:, 3].mean()
+                  for made in (free, held))
+    assert held < free - 0.1

@@ -1,6 +1,9 @@
 """MACRN at its best, behind the interface of the methods."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 
 from cemp.constants import SEED
 from cemp.errors import BadInputError
@@ -12,11 +15,36 @@ from cemp.models.macrn import count_parameters
 from cemp.models.tuned_train import TunedSettings, TunedTraining
 
 
+def carbon_limits(folder, obsid):
+    """Read the upper limits on carbon of some spectra's stars.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        Of stage 01.
+    obsid : ndarray (n,)
+
+    Returns
+    -------
+    ndarray (n,)
+        [C/H] [dex]; NaN for a star without a limit, or with a measurement.
+    """
+    observations = pd.read_parquet(Path(folder) / "observations.parquet").set_index("obsid")
+    labels = pd.read_parquet(Path(folder) / "labels.parquet").set_index("star_id")
+    limited = labels["c_h_limit"].fillna(False).astype(bool)
+    limits = labels["c_h"].where(limited)
+    return limits.reindex(observations["star_id"].reindex(obsid)).to_numpy(dtype=float)
+
+
 class TunedMacrnMethod(Method):
     """The tuned configuration of MACRN (`cemp.models.tuned`), trained here.
 
     Parameters
     ----------
+    catalogue : str or pathlib.Path, optional
+        Folder of ``observations.parquet`` and ``labels.parquet`` (stage 01), for the upper limits
+        on carbon, which labels lack: a prediction above a limit costs. Half of the hot metal-poor
+        training stars have limits alone; without these, those left are the carbon-rich ones.
     config : dict, optional
         Fields of `cemp.models.tuned.TunedConfig` that differ from its defaults; errors are given
         with ``{"covariance": True}``.
@@ -52,7 +80,9 @@ class TunedMacrnMethod(Method):
         {"epochs": 18, "config": {"dropout": 0.2}},
     )
 
-    def __init__(self, config=None, settings=None, augment=None, epochs=None, seed=SEED):
+    def __init__(self, catalogue=None, config=None, settings=None, augment=None, epochs=None,
+                 seed=SEED):  # fmt: skip
+        self.catalogue = catalogue
         self.config, self.settings, self.augment = config, settings, augment
         self.epochs, self.seed = epochs, seed
 
@@ -68,6 +98,7 @@ class TunedMacrnMethod(Method):
         made = TunedTraining(
             as_sample(spectra, labels), as_sample(*validation),
             tuned.TunedConfig(**(self.config or {})), TunedSettings(**settings),
+            None if self.catalogue is None else carbon_limits(self.catalogue, spectra.obsid),
         ).run()  # fmt: skip
         self.model_, self.history_ = made.model_, made.history_
         return self

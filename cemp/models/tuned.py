@@ -116,35 +116,55 @@ class TunedMacrn(Macrn):
         contrast = self.config.clip * torch.tanh(contrast / self.config.clip)  # (b, p)
         return self.pyramid(torch.stack([contrast, share], dim=1))  # (b, f, t)
 
-    def hidden(self, x):
-        """Map spectra (b, 2, p) to the head's last layer (b, head_units)."""
+    def steps(self, x):
+        """Map spectra (b, 2, p) to the steps' features and the lost shares (b, n_head)."""
         features = self.attention(self.features(x)).transpose(1, 2)  # (b, t, f)
         if self.config.directions:
             sequence, _ = self.lstm(features)  # (b, t, 2 * lstm_units)
         else:
             sequence = torch.tanh(self.lstm(features))  # (b, t, 2 * lstm_units)
-        steps = self.dropout(self.step(sequence).flatten(1))  # (b, t * step_features)
+        return self.step(sequence).flatten(1)  # (b, t * step_features)
+
+    def head(self, steps, lost, dropout):
+        """Map steps to the head's last layer (b, head_units), with dropout or without."""
+        steps = dropout(steps)  # (b, t * step_features)
         if self.config.mask_bins:
-            steps = torch.cat([steps, self.lost(x)], dim=1)  # (b, ... + mask_bins)
-        return self.dropout(torch.relu(self.dense(steps)))  # (b, head_units)
+            steps = torch.cat([steps, lost], dim=1)  # (b, ... + mask_bins)
+        return dropout(torch.relu(self.dense(steps)))  # (b, head_units)
+
+    def hidden(self, x):
+        """Map spectra (b, 2, p) to the head's last layer (b, head_units)."""
+        return self.head(self.steps(x), self.lost(x), self.dropout)
 
     def distribution(self, x):
         """Predict standardised labels (b, l) and the factor (b, l, l) of their covariance.
 
-        As `Macrn.distribution`, but gradients of the factor stop before the labels' layers.
+        As `Macrn.distribution`; in training, dropout makes no part of the errors.
         """
-        hidden, n = self.hidden(x), len(LABELS)  # (b, head_units)
-        told = hidden.detach()
-        if self.config.mask_bins:
-            told = torch.cat([told, self.lost(x)], dim=1)  # (b, head_units + mask_bins)
+        return self.labels_and_errors(x)[1:]
+
+    def labels_and_errors(self, x):
+        """Labels to learn from, with dropout; and labels without, with their covariance's factor.
+
+        Gradients of the last two stop before the layers that make labels.
+        """
+        steps, lost = self.steps(x), self.lost(x)
+        labels = self.labels(self.head(steps, lost, self.dropout))  # (b, l)
+        with torch.no_grad():
+            hidden = self.head(steps, lost, lambda values: values)  # (b, head_units)
+            settled = self.labels(hidden)  # (b, l)
+        n = len(LABELS)
+        told = torch.cat([hidden, lost], dim=1) if self.config.mask_bins else hidden
         raw = self.factor(told)  # (b, l (l + 1) / 2): the diagonal, then what is below it
         row, column = torch.tril_indices(n, n, -1)
         factor = torch.diag_embed(nn.functional.softplus(raw[:, :n]) + LEAST_ERROR)  # (b, l, l)
         factor[:, row, column] = raw[:, n:]
-        return self.labels(hidden), factor
+        return labels, settled, factor
 
     def lost(self, x):
         """Mean share (b, mask_bins) that is lost in even stretches of the spectra (b, 2, p)."""
+        if not self.config.mask_bins:
+            return None
         share = self.share(x)[:, None]  # (b, 1, p)
         return 1 - nn.functional.adaptive_avg_pool1d(share, self.config.mask_bins)[:, 0]
 

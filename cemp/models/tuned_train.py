@@ -250,8 +250,8 @@ class TunedTraining:
         """Loss of a batch: robust errors of the labels, and the likelihood of their covariance."""
         target = self.target[rows]
         if model.config.covariance:
-            predicted, factor = model.distribution(x)
-            likelihood = gaussian_nll(predicted.detach(), factor, target)
+            predicted, settled, factor = model.labels_and_errors(x)
+            likelihood = gaussian_nll(settled, factor, target)
         else:
             predicted, likelihood = model(x), 0.0
         loss = robust_loss(predicted, target, self.settings.huber) + likelihood
