@@ -11,7 +11,12 @@ from cemp.constants import N_PIX
 from cemp.errors import BadInputError
 from cemp.evaluate import calibration
 from cemp.evaluate.bootstrap import BootstrapSettings
-from cemp.evaluate.recalibration import PitMap, ScaleErrors, natural_weights
+from cemp.evaluate.recalibration import (
+    PitMap,
+    ScaleErrors,
+    known_answer,
+    natural_weights,
+)
 from cemp.methods import uncertain
 from cemp.methods.base import Prediction
 from cemp.mock.population import draw_population
@@ -78,6 +83,13 @@ def test_halved_errors_are_doubled_again():
     fresh, fresh_truth, star = gaussian(claimed=0.5, seed=2)
     after = calibration.table(fitted.apply(fresh), fresh_truth, star, settings=QUICK)
     np.testing.assert_allclose(after["68%"], 0.6827, atol=0.03)
+
+
+def test_known_answer_of_recalibration():
+    table = known_answer(claimed=0.5)
+    np.testing.assert_allclose(table["factor"], [2, 2, 2, 2, 1], rtol=0.05)
+    np.testing.assert_allclose(table["before"], [0.383] * 4 + [0.250], atol=0.025)  # 1 - e^(-q/8)
+    np.testing.assert_allclose(table["after"], 0.6827, atol=0.03)
 
 
 def test_a_wrong_correlation_shows_only_in_the_joint_ellipse():

@@ -8,12 +8,22 @@ a bias and the tails that a Gaussian has not, but gives intervals instead of a c
 """
 
 import numpy as np
+import pandas as pd
 from scipy.special import ndtri
 from scipy.stats import chi2
 
-from cemp.constants import LABELS
+from cemp.constants import LABELS, SEED, rng
 from cemp.errors import BadInputError
-from cemp.evaluate.calibration import JUDGED, LEVELS, PAIR, joint_distance, judged, pit
+from cemp.evaluate.calibration import (
+    JOINT,
+    JUDGED,
+    LEVELS,
+    PAIR,
+    distances,
+    joint_distance,
+    judged,
+    pit,
+)
 from cemp.evaluate.metrics import weighted_quantile
 from cemp.methods.base import Prediction
 from cemp.mock import natural
@@ -211,3 +221,40 @@ class PitMap:
         """Pull below which a share of the validation spectra lies."""
         pulled = ndtri(np.clip(self.pit_[name], 1e-16, 1 - 1e-16))  # PIT may round to 0 or 1
         return np.interp(share, self.share_[name], pulled)
+
+
+def known_answer(claimed=0.5, n=4000, seed=SEED):
+    """Recalibrate Gaussian errors of which a known share is claimed.
+
+    Parameters
+    ----------
+    claimed : float
+        Share of its true errors that the made-up method claims.
+    n : int
+        Spectra to learn from, and as many to judge.
+    seed : int
+
+    Returns
+    -------
+    pandas.DataFrame
+        By label and for the joint ellipse: ``factor`` found (1 / `claimed`; the ellipse needs 1
+        more), and the coverage of 68% regions ``before`` and ``after`` on the judged spectra.
+    """
+    random = rng("recalibration known answer", seed)
+    sigma = np.array([100.0, 0.2, 0.1, 0.15])
+    truth = random.normal([5200, 2.5, -2.0, -1.2], [500, 1, 0.7, 0.7], (2 * n, 4))
+    shape = 0.5 * (np.eye(4) + 1) * np.outer(sigma, sigma)  # every correlation is one half
+    covariance = random.uniform(0.5, 2, (2 * n, 1, 1)) ** 2 * shape
+    error = np.linalg.cholesky(covariance) @ random.standard_normal((2 * n, 4, 1))
+    halves = [Prediction((truth + error[:, :, 0])[rows], claimed**2 * covariance[rows])
+              for rows in (slice(0, n), slice(n, None))]  # fmt: skip
+    scale = ScaleErrors().fit(halves[0], truth[:n])
+    before = distances(halves[1], truth[n:])
+    after = distances(scale.apply(halves[1]), truth[n:])
+    after[JOINT] = distances(scale.apply(halves[1], joint=True), truth[n:])[JOINT]
+    factor = dict(zip(LABELS, scale.scale_, strict=True)) | {JOINT: scale.joint_}
+    level = LEVELS["68%"]
+    return pd.DataFrame.from_dict(
+        {name: {"factor": factor[name], "before": np.mean(before[name] <= level),
+                "after": np.mean(after[name] <= level)} for name in factor},
+        orient="index")  # fmt: skip

@@ -126,10 +126,10 @@ class DropoutMacrn(Method):
     def _answers(self, spectra, batch=128):
         """Labels (n, passes, 4) of the network with units dropped."""
         torch.manual_seed(self.seed)
-        model, out = self.model_.eval(), np.empty((len(spectra), self.passes, len(LABELS)))
+        model, out = self.model_.eval(), np.empty((len(spectra.flux), self.passes, len(LABELS)))
         rate = model.config.dropout if self.dropout is None else self.dropout
         with torch.inference_mode():
-            for start in range(0, len(spectra), batch):
+            for start in range(0, len(spectra.flux), batch):
                 part = slice(start, start + batch)
                 x = to_input(spectra.flux[part], spectra.good[part])
                 made = dropped(model, x, rate, self.passes)
