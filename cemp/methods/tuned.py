@@ -41,10 +41,6 @@ class TunedMacrnMethod(Method):
 
     Parameters
     ----------
-    catalogue : str or pathlib.Path, optional
-        Folder of ``observations.parquet`` and ``labels.parquet`` (stage 01), for the upper limits
-        on carbon, which labels lack: a prediction above a limit costs. Half of the hot metal-poor
-        training stars have limits alone; without these, those left are the carbon-rich ones.
     config : dict, optional
         Fields of `cemp.models.tuned.TunedConfig` that differ from its defaults; errors are given
         with ``{"covariance": True}``.
@@ -54,6 +50,10 @@ class TunedMacrnMethod(Method):
         Fields of `cemp.models.data.Augment` that differ.
     epochs : int, optional
     seed : int
+    catalogue : str or pathlib.Path, optional
+        Folder of ``observations.parquet`` and ``labels.parquet`` (stage 01), for the upper limits
+        on carbon, which labels lack: a prediction above a limit costs. Half of the hot metal-poor
+        training stars have limits alone; without these, those left are the carbon-rich ones.
 
     Attributes
     ----------
@@ -80,8 +80,8 @@ class TunedMacrnMethod(Method):
         {"epochs": 18, "config": {"dropout": 0.2}},
     )
 
-    def __init__(self, catalogue=None, config=None, settings=None, augment=None, epochs=None,
-                 seed=SEED):  # fmt: skip
+    def __init__(self, config=None, settings=None, augment=None, epochs=None, seed=SEED,
+                 catalogue=None):  # fmt: skip
         self.catalogue = catalogue
         self.config, self.settings, self.augment = config, settings, augment
         self.epochs, self.seed = epochs, seed
