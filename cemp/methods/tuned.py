@@ -42,8 +42,7 @@ class TunedMacrnMethod(Method):
     Parameters
     ----------
     config : dict, optional
-        Fields of `cemp.models.tuned.TunedConfig` that differ from its defaults; errors are given
-        with ``{"covariance": True}``.
+        Fields of `cemp.models.tuned.TunedConfig` that differ from its defaults.
     settings : dict, optional
         Fields of `cemp.models.tuned_train.TunedSettings` that differ.
     augment : dict, optional
@@ -104,7 +103,7 @@ class TunedMacrnMethod(Method):
         return self
 
     def predict(self, spectra):
-        """Labels, and errors if the network was built to give them."""
+        """Labels and errors, unless the configuration leaves these out."""
         ivar = np.where(spectra.good, spectra.ivar, 0)
         return Prediction(*tuned.predict(self.model_, spectra.flux, ivar))
 
