@@ -17,12 +17,22 @@ from cemp.methods.template.posterior import Posterior
 from cemp.paths import ROOT
 from cemp.synthesis.emulator import load_emulator
 
-#: Settings that were tried on the validation fold; the first are the defaults.
+#: Settings that were tried on the validation fold, as constructor arguments; the first, the
+#: defaults, were the best. The rest are given in full, for they were tried about another centre.
+_CENTRE = {"order": 4, "model_error": 0.01, "calcium": True}
 TRIALS = (
     {},
-    {"limits": "paper"},
-    {"nuisance": False},
-    {"model_error": 0.02},
+    {"order": 2},
+    _CENTRE,
+    _CENTRE | {"limits": "paper"},
+    _CENTRE | {"nuisance": False},
+    _CENTRE | {"model_error": 0.02},
+    _CENTRE | {"line_error": 0.2},
+    _CENTRE | {"n_starts": 3},
+    _CENTRE | {"order": 3},
+    _CENTRE | {"calcium": False},
+    _CENTRE | {"calcium": False, "model_error": 0.005},
+    _CENTRE | {"calcium": False, "line_error": 0.2},
 )
 #: Spectra read and searched together.
 CHUNK = 128
@@ -75,8 +85,8 @@ class TemplateMatching(Method):
 
     name = "Template matching"
 
-    def __init__(self, spectra_dir, observations, limits="grid", nuisance=True, order=4,
-                 model_error=0.01, line_error=0.1, carbon=True, calcium=True, n_starts=1,
+    def __init__(self, spectra_dir, observations, limits="grid", nuisance=True, order=3,
+                 model_error=0.005, line_error=0.1, carbon=True, calcium=False, n_starts=1,
                  refine=True, emulator=None):
         self.spectra_dir, self.observations = spectra_dir, observations
         self.limits, self.nuisance, self.order = limits, nuisance, order

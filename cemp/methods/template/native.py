@@ -149,7 +149,7 @@ def allowed(wave, velocity, masked=CORES):
     return out
 
 
-def prepare(spectrum, velocity, order=4, model_error=0.01, masked=CORES):
+def prepare(spectrum, velocity, order=3, model_error=0.005, masked=CORES + CALCIUM):
     """Choose and scale the pixels of one spectrum.
 
     Parameters
