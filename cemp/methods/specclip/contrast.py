@@ -61,8 +61,8 @@ class SpecClip(Method):
     temperature : float
         Of InfoNCE, to start with.
     decode : float
-        Weight of the decoders' loss; without them the embedding keeps only what XP spectra
-        show, and carbon is not in it.
+        Weight of the decoders' loss: contrast alone asks the embedding for no more than what
+        tells stars apart in both surveys, and XP spectra hardly show CH.
     contrast : float
         Weight of InfoNCE.
     rate, decay, dropout : float
@@ -79,8 +79,18 @@ class SpecClip(Method):
     """
 
     name = "SpecCLIP-like"
+    TRIALS = (
+        {},
+        {"width": 16, "epochs": 30},
+        {"width": 16, "epochs": 30, "contrast": 1.0},
+        {"width": 16, "epochs": 30, "contrast": 1.0, "decode": 0.0},
+        {"width": 16, "epochs": 30, "dropout": 0.3},
+        {"width": 16, "epochs": 30, "rate": 4e-3},
+        {"width": 16, "epochs": 30, "size": 256},
+        {"width": 16, "epochs": 50},
+    )
 
-    def __init__(self, xp=None, epochs=30, batch=128, size=128, width=16, shared=64,
+    def __init__(self, xp=None, epochs=20, batch=128, size=128, width=32, shared=64,
                  temperature=0.07, decode=1.0, contrast=0.1, rate=2e-3, decay=1e-2, dropout=0.1,
                  dust=0.03, copies=6, head_steps=1500, noise=Augment(), seed=SEED):  # noqa: B008
         self.xp, self.epochs, self.batch, self.size = xp, epochs, batch, size
@@ -107,11 +117,11 @@ class SpecClip(Method):
         Raises
         ------
         BadInputError
-            If fewer than 30 training spectra have an XP spectrum.
+            If fewer than 30 training spectra have an XP spectrum and [Fe/H].
         """
         make_deterministic(self.seed, torch.get_num_threads())
         xp = self._xp().of(spectra.obsid)
-        pairs = np.flatnonzero(xp.there)
+        pairs = np.flatnonzero(xp.there & np.isfinite(labels[:, _FE_H]))
         if len(pairs) < 30:
             raise BadInputError(f"{self.name} needs 30 training spectra with XP spectra, got "
                                 f"{len(pairs)}: give xp= those of the training stars")
@@ -251,9 +261,3 @@ class SpecClip(Method):
 def _in_parts(compute, n, size=256):
     """Compute rows some at a time and join them."""
     return np.concatenate([compute(slice(k, k + size)) for k in range(0, n, size)])
-
-
-#: Settings tried, chosen on validation; the first are the defaults.
-TRIALS = (
-    {},
-)
