@@ -46,11 +46,6 @@ class Place:
         return self.paths.build / "03"
 
     @property
-    def catalogue(self):
-        """Folder of the tables of spectra and of labels."""
-        return self.paths.build / "01"
-
-    @property
     def observations(self):
         """Table of spectra, with their files."""
         return pd.read_parquet(self.paths.build / "01" / "observations.parquet")

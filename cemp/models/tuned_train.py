@@ -87,6 +87,13 @@ def augment(flux, ivar, typical, random, settings):
     return flux, ivar
 
 
+def huber_loss(size, huber):
+    """Square sizes, but count them linearly beyond `huber`; 0 squares all of them."""
+    if not huber:
+        return size**2
+    return torch.where(size < huber, size**2, huber * (2 * size - huber))
+
+
 def robust_loss(predicted, target, huber, weight=None):
     """Squared errors of the labels that exist, linear beyond `huber` (Huber 1964).
 
@@ -105,31 +112,30 @@ def robust_loss(predicted, target, huber, weight=None):
     """
     known = torch.isfinite(target)
     size = torch.where(known, predicted - torch.nan_to_num(target), 0.0).abs()
-    error = size**2
-    if huber:
-        error = torch.where(size < huber, error, huber * (2 * size - huber))
     share = known.to(predicted.dtype)
     if weight is not None:
         share = share * weight[:, None]
-    return (error * share).sum() / share.sum().clamp_min(1e-12)
+    return (huber_loss(size, huber) * share).sum() / share.sum().clamp_min(1e-12)
 
 
-def limit_loss(predicted, limit):
-    """Squared excess of [C/H] over upper limits, summed over the spectra that have one.
+def limit_loss(predicted, limit, huber):
+    """Excess of [C/H] over upper limits, squared, linear beyond `huber`.
 
     Parameters
     ----------
     predicted : torch.Tensor (b,)
     limit : torch.Tensor (b,)
         Standardised; NaN for no limit.
+    huber : float
 
     Returns
     -------
     torch.Tensor
-        Scalar, divided by the number of spectra.
+        Scalar: a spectrum with a limit weighs as much as one label of another does, so the sum
+        is divided by four times the number of spectra.
     """
-    excess = torch.relu(predicted - limit)
-    return torch.where(torch.isfinite(limit), excess, 0.0).square().mean()
+    excess = torch.where(torch.isfinite(limit), torch.relu(predicted - limit), 0.0)
+    return huber_loss(excess, huber).mean() / len(LABELS)
 
 
 class TunedTraining:
@@ -256,7 +262,9 @@ class TunedTraining:
             predicted, likelihood = model(x), 0.0
         loss = robust_loss(predicted, target, self.settings.huber) + likelihood
         if self.limits is not None:
-            loss = loss + limit_loss(predicted[:, _C_H], self.limits[rows])
+            loss = loss + limit_loss(
+                predicted[:, _C_H], self.limits[rows], self.settings.huber
+            )
         return loss
 
     def _average(self):
