@@ -164,13 +164,17 @@ def _line(record):
 
 
 def _in_processes(function, tasks, n_jobs):
-    """Yield results as they come; every task has a fresh process, so memory is its own."""
+    """Yield results as they come; every task has a fresh process, so memory is its own.
+
+    Those that only show that they run share processes: starting one takes longer than they do.
+    """
     if not tasks:
         return
     with workers._one_thread():
         pool = ProcessPoolExecutor(
             min(n_jobs, len(tasks)), mp_context=get_context("spawn"),
-            initializer=workers._start_worker, max_tasks_per_child=1,
+            initializer=workers._start_worker,
+            max_tasks_per_child=None if all(job.quick for job, _ in tasks) else 1,
         )  # fmt: skip
         try:
             for future in as_completed([pool.submit(function, task) for task in tasks]):
