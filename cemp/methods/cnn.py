@@ -94,7 +94,7 @@ class Cnn(Method):
     )
 
     def __init__(self, channels=(16, 32, 64), kernels=(7, 5, 5), strides=(2, 1, 1),
-                 pools=(2, 4, 4), units=128, dropout=0.1, noise_fraction=0.7, epochs=30,
+                 pools=(2, 4, 4), units=128, dropout=0.1, noise_fraction=0.7, epochs=22,
                  batch=32, learning_rate=3e-3, weight_decay=1e-2, seed=SEED):  # fmt: skip
         self.channels, self.kernels, self.strides, self.pools = channels, kernels, strides, pools
         self.units, self.dropout, self.noise_fraction = units, dropout, noise_fraction

@@ -142,8 +142,8 @@ class LineIndexForest(_LineIndexMethod):
     name = "Forest"
     TRIALS = (
         {},
-        {"min_leaf": 1},
-        {"min_leaf": 4},
+        {"min_leaf": 2},
+        {"min_leaf": 2, "max_features": 0.6},
         {"max_features": 0.15},
         {"max_features": 0.6},
         {"noise_fraction": 0.4},
@@ -151,7 +151,7 @@ class LineIndexForest(_LineIndexMethod):
         {"n_copies": 4},
     )
 
-    def __init__(self, n_trees=300, max_features=0.33, min_leaf=2, n_copies=12,
+    def __init__(self, n_trees=300, max_features=0.33, min_leaf=1, n_copies=12,
                  noise_fraction=0.7, seed=SEED):  # fmt: skip
         self.n_trees, self.max_features, self.min_leaf = n_trees, max_features, min_leaf
         self.n_copies, self.noise_fraction, self.seed = n_copies, noise_fraction, seed
@@ -236,18 +236,18 @@ class LineIndexSvm(_LineIndexMethod):
     name = "SVM"
     TRIALS = (
         {},
-        {"penalty": 1.0},
-        {"penalty": 10.0},
+        {"penalty": 30.0},
+        {"penalty": 3.0},
         {"gamma": 0.1},
         {"gamma": 1.0},
-        {"gamma": 0.1, "penalty": 10.0},
+        {"gamma": 0.1, "penalty": 30.0},
         {"epsilon": 0.3},
         {"n_copies": 8, "epsilon": 0.3},
         {"noise_fraction": 0.4},
         {"noise_fraction": 0.0},
     )
 
-    def __init__(self, penalty=3.0, epsilon=0.1, gamma=0.3, n_copies=4, noise_fraction=0.7,
+    def __init__(self, penalty=10.0, epsilon=0.1, gamma=0.3, n_copies=4, noise_fraction=0.7,
                  seed=SEED):  # fmt: skip
         self.penalty, self.epsilon, self.gamma = penalty, epsilon, gamma
         self.n_copies, self.noise_fraction, self.seed = n_copies, noise_fraction, seed

@@ -49,8 +49,13 @@ class Slam(Method):
     """
 
     name = "SLAM"
+    TRIALS = (
+        {},
+        {"balance": True},
+        {"penalty": 10.0, "epsilon": 0.3},
+    )
 
-    def __init__(self, penalty=1.0, epsilon=0.1, gamma=0.1, balance=True, margin=0.3, rank=60,
+    def __init__(self, penalty=3.0, epsilon=0.5, gamma=0.1, balance=False, margin=0.3, rank=60,
                  n_starts=128, n_best=3, n_polish=3, n_check=60, seed=SEED):  # fmt: skip
         self.penalty, self.epsilon, self.gamma = penalty, epsilon, gamma
         self.balance, self.margin, self.rank = balance, margin, rank
