@@ -22,7 +22,7 @@ from cemp.methods.template.native import (
     resolving_power,
 )
 from cemp.methods.template.posterior import Posterior, sample, surface
-from cemp.methods.template.show import choose_giant, star_arrays
+from cemp.methods.template.show import choose_giant, error_arrays, star_arrays
 from cemp.synthesis.emulator import Emulator, EmulatorSettings
 from cemp.synthesis.grid import GRID_R, load_grid
 from cemp.transfer.miles import read_labels
@@ -278,3 +278,12 @@ def test_figures_data_are_those_of_the_fit(method):
         lowest = data[f"first_{k}"][np.argmin(data[f"surface_{k}"].min(axis=1))]
         assert lowest == pytest.approx(data["best"][column], abs=0.5 * data["error"][column])
     draw("08_template", compact(data))
+
+
+def test_residuals_of_both_physics_are_found_minus_true():
+    table = pd.DataFrame({"snr": [10.0, 20], "converged": [True, False]})
+    for name, value in zip(("teff", "logg", "fe_h", "c_h"), (5000.0, 2, -2, -1), strict=True):
+        table[name], table[f"{name}_true"] = [value + 1, np.nan], value
+    data = error_arrays(table, np.full((3, 4), 2.0), np.zeros((3, 4)), [5, 50, 500])
+    assert data["matched"].tolist() == [[1, 1, 1, 1]] and data["mock"].shape == (3, 4)
+    assert len(draw("08_template_errors", compact(data)).axes) == 4

@@ -19,7 +19,7 @@ from cemp.synthesis.grid import grid_hash
 #: The committed table and where it comes from.
 FOLDER = ROOT / "cemp" / "data" / "methods"
 #: Chains: walkers, steps dropped, steps kept.
-STEPS = {"n_walkers": 16, "n_burn": 50, "n_steps": 150}
+STEPS = {"n_walkers": 12, "n_burn": 40, "n_steps": 120}
 #: Stars between two savings.
 PART = 10
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import vstack
 
 from cemp.methods.template.fit import NAMES, STEP, Problem, prior
 from cemp.methods.template.library import complete_labels
@@ -39,7 +40,7 @@ class Posterior:
         rv, power = fit.values[6:8]
         made = [kernels(pixels.wave, rv + k * self.spacing, library.wave, 1800 * np.exp(power))
                 for k in (-1, 0, 1)]
-        self._read, self._by_power = [m[0] for m in made], made[1][2]
+        self._read, self._by_power = vstack([m[0] for m in made], format="csr"), made[1][2]
         self._ivar = pixels.sigma**-2.0
         self._flux, self._design = pixels.flux, pixels.design
         n = pixels.design.shape[1]
@@ -49,10 +50,11 @@ class Posterior:
     def templates(self, values):
         """Read templates on the observed pixels; (n, 8) parameters to (n, m) fluxes."""
         v = np.atleast_2d(values)
-        fine = self.library.flux(complete_labels(v[:, :4], v[:, 4], v[:, 5])).T
+        fine = self.library.flux(complete_labels(v[:, :4], v[:, 4], v[:, 5]))
+        fine = np.ascontiguousarray(fine.T)
         t = (v[:, 6] - self.fit.values[6]) / self.spacing
         share = np.array([t * (t - 1) / 2, 1 - t**2, t * (t + 1) / 2], dtype=np.float32)
-        seen = sum(part * (read @ fine) for part, read in zip(share, self._read, strict=True))
+        seen = np.einsum("kn,kmn->mn", share, (self._read @ fine).reshape(3, -1, len(v)))
         change = (v[:, 7] - self.fit.values[7]).astype(np.float32)
         if np.any(change):
             seen = seen + change * (self._by_power @ fine)

@@ -105,3 +105,27 @@ def choose_giant(rows, fe_h=-2.0, c_fe=1.0):
     if found.empty:
         raise BadInputError("no carbon-enhanced metal-poor giant among these rows: add stars")
     return int(found.sort_values("snrg").iloc[-1]["obsid"])
+
+
+def error_arrays(table, found, truth, snr):
+    """Collect residuals on matched and on mismatched physics.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of `cemp.methods.template.inject.injection_test`: stars of the library itself.
+    found, truth : ndarray, shape (n, 4)
+        Labels of the mock's spectra, predicted and true: the other half of the grid, and physics
+        that the library lacks.
+    snr : ndarray, shape (n,)
+        Of these.
+
+    Returns
+    -------
+    dict of str to ndarray
+        What the figure ``08_template_errors`` shows.
+    """
+    done = table[table["converged"]]
+    matched = np.array([done[name] - done[f"{name}_true"] for name in LABELS]).T
+    return {"matched": matched, "matched_snr": done["snr"].to_numpy(),
+            "mock": np.asarray(found) - truth, "mock_snr": np.asarray(snr)}
