@@ -224,3 +224,33 @@ def settings_text(settings):
     found = json.loads(settings)
     text = ", ".join(f"{key} = {value}" for key, value in found.items()) or "defaults"
     return text.replace("_", r"\_")
+
+
+def method_values(names, scores, classes, cost):
+    """Collect what the paper's text may say of each method.
+
+    Parameters
+    ----------
+    names : dict of str to str
+    scores, classes, cost : pandas.DataFrame
+        Of labels, of classes, and from `cost_table`.
+
+    Returns
+    -------
+    dict of str to tuple
+        Arguments of `cemp.results.Value` by macro, ``Methods<Quantity><Key>``.
+    """
+    quantities = (("FOne", classes, "f1", "", "F1 of the plain cut"),
+                  ("Area", classes, "area", "", "area, precision-recall"),
+                  ("FeHScatter", scores, "scatter", "fe_h", "scatter of [Fe/H] [dex]"),
+                  ("CHScatter", scores, "scatter", "c_h", "scatter of [C/H] [dex]"))  # fmt: skip
+    values = {}
+    for key, name in names.items():
+        for macro, table, statistic, label, what in quantities:
+            value = scores_of(table, [key], statistic, label)[0, 0]
+            values[f"Methods{macro}{key.title()}"] = (value, ".3f", f"{what}, {name}")
+        line = cost.loc[key]
+        values[f"MethodsRate{key.title()}"] = (line["spectra_per_s"], ",.0f",
+                                               f"spectra a second on a core, {name}")
+        values[f"MethodsFit{key.title()}"] = (line["fit_s"], ",.0f", f"CPU s to fit, {name}")
+    return values
