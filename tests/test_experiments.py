@@ -244,6 +244,15 @@ def test_training_is_cut_where_the_draft_says():
     assert rows.tolist() == [0, 1, 2, 3]
 
 
+def test_a_library_is_cut_where_training_is():
+    from cemp.methods.template.library import GRID, LIMITS
+
+    assert beyond.settings_of("cannon", True) == beyond.settings_of("template", False) == {}
+    assert beyond.settings_of("template", True) == {"limits": "cut"}
+    assert LIMITS["cut"]["fe_h"][0] == -3.5 and LIMITS["cut"]["c_fe"][1] == 2.0
+    assert LIMITS["cut"]["teff"] == GRID["teff"]
+
+
 def test_network_time_does_not_grow_but_the_librarys_size_does():
     sizes = [cost.library_size(n) for n in (2, 3, 4, 5, 6)]
     assert sizes == [88, 792, 5544, 27720, 138600]
