@@ -134,7 +134,7 @@ def fingerprint(job, data):
     about = registry.entry(job.key)
     for name in about.reads:
         path = Path(getattr(job.place, name))
-        files = sorted([*path.glob("*.pt"), *path.glob("labels.parquet")]) or [path]
+        files = sorted(path.glob("*.pt")) or [path]
         for file in files:
             digest.update(file.read_bytes())
     modules = modules_used(f"import {about.module}", ROOT)

@@ -145,7 +145,7 @@ METHODS = {
         needs=("folder",), reads=("folder",), seconds=10, tuned=False),
     "tuned": Entry(
         "cemp.methods.tuned:TunedMacrnMethod", "MACRN at its best, with a covariance",
-        "this paper", needs=("catalogue",), reads=("catalogue",), quick={"epochs": 1}, seconds=70),
+        "this paper", quick={"epochs": 1}, seconds=70),
     "hetero": Entry(
         "cemp.methods.uncertain:HeteroscedasticMacrn", "MACRN that predicts a covariance",
         "this paper", quick={"epochs": 1}, seconds=130),
