@@ -28,6 +28,8 @@ class TunedSettings:
     huber : float
         Errors beyond this many scatters of a label count linearly: a fifth of literature
         pairs differ by more than 0.5 dex in carbon. 0 for squared errors throughout.
+    limit_weight : float
+        What an upper limit on carbon, where they are given, weighs beside a label.
     balance : bool
         Whether each epoch is a draw balanced in [Fe/H]; False takes every spectrum once.
     """
@@ -40,6 +42,7 @@ class TunedSettings:
     weight_decay: float = 1e-2
     ema: float = 0.99
     huber: float = 0.5
+    limit_weight: float = 1.0
     balance: bool = True
     draw_width: float = 0.25
     clip_gradient: float = 1.0
@@ -262,9 +265,8 @@ class TunedTraining:
             predicted, likelihood = model(x), 0.0
         loss = robust_loss(predicted, target, self.settings.huber) + likelihood
         if self.limits is not None:
-            loss = loss + limit_loss(
-                predicted[:, _C_H], self.limits[rows], self.settings.huber
-            )
+            excess = limit_loss(predicted[:, _C_H], self.limits[rows], self.settings.huber)
+            loss = loss + self.settings.limit_weight * excess
         return loss
 
     def _average(self):
