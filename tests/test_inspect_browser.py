@@ -34,6 +34,7 @@ sys.path.insert(0, {tests!r})
 from made_candidates import ToyLibrary
 import cemp.inspect.pages
 cemp.inspect.pages.load_emulator = lambda *_, **__: ToyLibrary()
+cemp.inspect.widget.DPI = 60  # drawn in a third of the time
 paths = Paths("toy", pathlib.Path({root!r}))
 """
 
@@ -143,7 +144,7 @@ def test_a_key_press_ends_in_the_file(browser, survey):
     file, before = decisions_path(survey), cells(browser)
     image = find(browser, ".cemp-inspect img")
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", image)
-    until(lambda: image.get_property("naturalWidth") > 1000, "the picture")
+    until(lambda: image.get_property("naturalWidth") > 600, "the picture")
     assert shown(browser) == OBSIDS[2]
     image.click()
     press(browser, "a")

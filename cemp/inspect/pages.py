@@ -11,7 +11,6 @@ from cemp.candidates.stars import covariance_of
 from cemp.constants import LABELS, WAVE, air_to_vacuum
 from cemp.errors import BadInputError
 from cemp.indices import BANDS
-from cemp.models.describe import fold_rows
 from cemp.synthesis.design import C_FE_HIGH, C_FE_LOW, C_H_HIGH, FE_H_RANGE, TEFF_RANGE
 from cemp.synthesis.emulator import load_emulator
 from cemp.synthesis.grid import GRID_R
@@ -127,15 +126,14 @@ def training_stars(paths, store, snrg_min):
         obsid, star_id, snrg and the four labels, all known; empty if a survey has no labels of
         its own.
     """
-    names = ["obsid", "star_id", "snrg", *LABELS]
-    try:
-        rows = fold_rows(pd.read_parquet(paths.build / "01" / "observations.parquet"),
-                         pd.read_parquet(paths.build / "01" / "labels.parquet"), "train", snrg_min)
-    except BadInputError:
-        return pd.DataFrame(columns=names)
-    known = rows[list(LABELS)].notna().all(axis=1) & ~rows["c_h_limit"].astype(bool)
-    rows = rows[known & store.has(rows["obsid"])].sort_values("snrg", ascending=False)
-    return rows.drop_duplicates("star_id")[names].reset_index(drop=True)
+    spectra = pd.read_parquet(paths.build / "01" / "observations.parquet",
+                              columns=["obsid", "star_id", "snrg", "fold"])
+    stars = pd.read_parquet(paths.build / "01" / "labels.parquet",
+                            columns=["star_id", *LABELS, "c_h_limit"])
+    stars = stars[~stars.pop("c_h_limit").astype(bool)].dropna()
+    rows = spectra[(spectra.pop("fold") == "train") & (spectra["snrg"] >= snrg_min)]
+    rows = rows[store.has(rows["obsid"])].sort_values("snrg", ascending=False)
+    return rows.drop_duplicates("star_id").merge(stars, on="star_id", validate="one_to_one")
 
 
 class Pages:
