@@ -65,7 +65,7 @@ def draw_surface(ax, data, k, names, columns):
     matplotlib.axes.Axes
     """
     first, second = (data["samples"][:, column] for column in columns)
-    ax.plot(first, second, ".", ms=1.2, mew=0, color="0.6", rasterized=True, label="emcee samples")
+    ax.plot(first, second, ".", ms=2.2, mew=0, color="0.6", rasterized=True, label="emcee samples")
     ax.contour(data[f"first_{k}"], data[f"second_{k}"], data[f"surface_{k}"].T, levels=LEVELS,
                colors=COLOURS[0], linewidths=(1.2, 0.9, 0.5, 0.5, 0.5))
     ax.plot([], [], color=COLOURS[0], label=r"$\chi^2$, other labels held")
@@ -121,8 +121,8 @@ def draw_template_errors(data):
     matplotlib.figure.Figure
     """
     fig, axes = subplots(2, 2, width=PAGE, height=3.8, sharex=True)
-    groups = (("mock", "mock: other half, other physics", COLOURS[1], 1.5),
-              ("matched", "stars of the library", COLOURS[0], 3))
+    groups = (("mock", "mock: other half, other physics", COLOURS[1], 3),
+              ("matched", "stars of the library", COLOURS[0], 4))
     for k, (name, ax) in enumerate(zip(("teff", "logg", "fe_h", "c_h"), axes.ravel(),
                                        strict=True)):
         for group, label, colour, size in groups:
@@ -134,5 +134,5 @@ def draw_template_errors(data):
                ylabel=r"$\Delta$ " + LABEL_TEXT[name])
     for ax in axes[1]:
         ax.set_xlabel("S/N in g")
-    axes[0, 0].legend(loc="upper right", markerscale=4)
+    axes[0, 0].legend(loc="upper right", markerscale=2)
     return fig

@@ -18,7 +18,9 @@ class Posterior:
 
     Chi-square is taken at the best polynomials for each point (a profile, as in the fit). The
     template is read exactly at three velocities about the fitted one and by the parabola through
-    them in between: an operator for each point would cost more than the template.
+    them in between: an operator for each point would cost more than the template. Where the fit's
+    reduced chi-square is above 1, chi-square is divided by it, as the fit's covariance is
+    multiplied: templates that do not fit may not be sure of their labels.
 
     Parameters
     ----------
@@ -35,7 +37,7 @@ class Posterior:
         problem = Problem(library, pixels, **settings)
         self.carbon = problem.carbon
         self.free, self.low, self.high = problem.free, problem.low, problem.high
-        error = np.sqrt(np.diag(fit.covariance))
+        self.temper, error = max(fit.chi2, 1.0), np.sqrt(np.diag(fit.covariance))
         self.spacing = max(3 * error[6], LEAST_SPACING)
         rv, power = fit.values[6:8]
         made = [kernels(pixels.wave, rv + k * self.spacing, library.wave, 1800 * np.exp(power))
@@ -77,7 +79,7 @@ class Posterior:
         out = np.full(len(v), -np.inf)
         if inside.any():
             offset = prior(v[inside], self.carbon)
-            out[inside] = -0.5 * (self.chi2(v[inside]) + np.sum(offset**2, axis=1))
+            out[inside] = -0.5 * (self.chi2(v[inside]) / self.temper + np.sum(offset**2, axis=1))
         return out
 
     def full(self, points):
@@ -137,7 +139,7 @@ def sample(posterior, n_walkers=20, n_burn=100, n_steps=400, seed=0):
 
     free, fit = posterior.free, posterior.fit
     random = np.random.default_rng(seed)
-    covariance = fit.covariance[np.ix_(free, free)] / max(fit.chi2, 1.0)
+    covariance = fit.covariance[np.ix_(free, free)]
     unit = STEP[free]
     root = np.linalg.cholesky(covariance / np.outer(unit, unit) + 1e-8 * np.eye(free.sum()))
     start = fit.values[free] + (random.normal(size=(n_walkers, free.sum())) @ root.T) * unit
