@@ -311,8 +311,12 @@ def test_claims_are_judged_by_their_intervals(stars):
         ("MACRN, tuned", True, "c_fe", "c_fe", -0.6, -0.7, -0.5, 0.7),
     ], columns=["method", "cut", "group", "label", *columns]).assign(n_stars=30)  # fmt: skip
     none = pd.DataFrame(columns=["method"])
-    rows = claims.claim_rows(growth, none, claims.beyond_pairs(table))
-    assert rows["verdict"].tolist() == ["holds", "hardly", "holds", "holds", "the opposite holds"]
+    noise = pd.DataFrame([("no_noise", "rmse_c_h_faint", 0.2, 0.3, 0.1, 0.05, 0.15)], columns=[
+        "variant", "score", "base", "value", "difference", "low", "high"])
+    rows = claims.claim_rows(growth, none, claims.beyond_pairs(table), noise)
+    assert rows["verdict"].tolist() == ["holds", "hardly", "holds", "holds", "holds",
+                                        "the opposite holds"]  # fmt: skip
+    assert rows["claim"].str[0].tolist() == list("aaabcc")
 
 
 def test_predictions_are_read_in_the_order_asked_for(tmp_path):

@@ -145,7 +145,29 @@ def beyond_pairs(table, first="Template matching", second="MACRN, tuned"):
     return pd.DataFrame(rows)
 
 
-def claim_rows(cost, differences, pairs, network="tuned"):
+def noise_row(ablation):
+    """Say whether the network needs noise in training to hold at low S/N.
+
+    Parameters
+    ----------
+    ablation : pandas.DataFrame
+        ``ablation.csv``.
+
+    Returns
+    -------
+    list of tuple
+        One row of `claim_rows`; none if that variant was not run.
+    """
+    row = ablation[(ablation["variant"] == "no_noise") & (ablation["score"] == "rmse_c_h_faint")]
+    if row.empty:
+        return []
+    row = row.iloc[0]
+    found = f"{row['base']:.2f} with, {row['value']:.2f} dex without"
+    return [("b: RMSE of [C/H] at S/N < 20 is smaller with noise in training",
+             -row["difference"], found, verdict(-row["high"], -row["low"]))]  # fmt: skip
+
+
+def claim_rows(cost, differences, pairs, ablation, network="tuned"):
     """Write one line a claim: what was claimed, what was found, whether it holds.
 
     Parameters
@@ -156,6 +178,8 @@ def claim_rows(cost, differences, pairs, network="tuned"):
         From `faint_differences`.
     pairs : pandas.DataFrame
         From `beyond_pairs`.
+    ablation : pandas.DataFrame
+        ``ablation.csv``.
     network : str
         Key of the network that stands for learning.
 
@@ -179,6 +203,7 @@ def claim_rows(cost, differences, pairs, network="tuned"):
             row["difference"], f"{row['value']:.2f} against {row['first']:.2f} dex",
             verdict(row["low"], row["high"]),
         ))  # fmt: skip
+    rows += noise_row(ablation)
     for _, row in pairs[pairs["cut"]].iterrows():
         label = {"fe_h": "[Fe/H] < -3.5", "c_fe": "[C/Fe] > 2"}[row["group"]]
         rows.append((
