@@ -24,6 +24,7 @@ from cemp.methods.known import known_answer
 from cemp.models.io import versions
 from cemp.models.scaler import LabelScaler
 from cemp.paths import ROOT, Paths
+from cemp.preprocess.workers import run_tasks
 
 #: The budget of every method: trials, and CPU seconds in all of fitting and predicting.
 MAX_TRIALS, MAX_SECONDS = 12, 600.0
@@ -134,7 +135,7 @@ def merge(new, folder=FOLDER, provenance=None, stem="tuning"):
     new : pandas.DataFrame
         Of `tune_method` or `known_rows`; the other methods' rows stay.
     folder : pathlib.Path
-        Holds ``<stem>.csv`` and ``<stem>.json``.
+        Holds ``<stem>.csv`` and ``<stem>.json``: the committed one for the demo.
     provenance : dict, optional
         What the new rows rest on, kept by method.
     stem : str
@@ -188,6 +189,24 @@ def summary(table):
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+def _tune(task):
+    """Tune one method in a process of its own; the table and what it rests on."""
+    key, place, seconds = task
+    torch.set_num_threads(1)
+    data = load_data(Job(key, place))
+    data = replace(data, judged=data.judged[:0])  # no held-out star is looked at
+    about = {"profile": place.paths.profile, "n_train": len(data.train), "versions": versions(),
+             "n_validation": len(data.validation), "budget_cpu_s": seconds}  # fmt: skip
+    return tune_method(key, place, data, seconds), about, "tuning"
+
+
+def _known(task):
+    """Ask one method for its known answer in a process of its own."""
+    key, place, _ = task
+    torch.set_num_threads(1)
+    return known_rows(key, place), {"versions": versions()}, "known"
+
+
 def main(arguments=None):
     """Command line; see ``--help``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -196,23 +215,18 @@ def main(arguments=None):
     parser.add_argument("--spectra-dir", help="FITS files of the survey")
     parser.add_argument("--known", action="store_true", help="ask for the known answers instead")
     parser.add_argument("--seconds", type=float, default=MAX_SECONDS, help="CPU budget a method")
+    parser.add_argument("--jobs", type=int, default=2, help="methods at a time")
     args = parser.parse_args(arguments)
-    torch.set_num_threads(1)
     try:
         paths = Paths(args.profile)
         place = registry.Place(paths, args.spectra_dir or str(paths.survey / "spectra"))
         keys = registry.available(args.methods or None)
         keys = [key for key in keys if registry.entry(key).tuned]
-        if args.known:
-            for key in [key for key in keys if not registry.entry(key).needs]:
-                merge(known_rows(key, place), provenance=versions(), stem="known")
-            return 0
-        data = load_data(Job(keys[0], place))
-        data = replace(data, judged=data.judged[:0])  # no held-out star is looked at
-        about = {"profile": args.profile, "n_train": len(data.train), "versions": versions(),
-                 "n_validation": len(data.validation), "budget_cpu_s": args.seconds}  # fmt: skip
-        for key in keys:
-            merge(tune_method(key, place, data, args.seconds), provenance=about)
+        folder = FOLDER if args.profile == "demo" else paths.build / "tune"
+        if args.known:  # on made-up spectra, which are in no file
+            keys = [key for key in keys if not registry.entry(key).needs]
+        run_tasks(_known if args.known else _tune, [(key, place, args.seconds) for key in keys],
+                  args.jobs, lambda made: merge(made[0], folder, *made[1:]))
     except BadInputError as error:
         print(error, file=sys.stderr)
         return 1
