@@ -198,7 +198,7 @@ window.jupyterapp.commands.execute('notebook:run-cell');""")
     until(lambda: shown(browser) == OBSIDS[3] and "go to" in message(browser), "the new widget")
     find(browser, ".cemp-inspect img").click()
     press(browser, "a", "a", "a")  # the last page: no key decides about another star
-    until(lambda: "4 of 4" in find(browser, ".cemp-count").text, "the last decision")
+    until(lambda: "4 of 4 decided" in find(browser, ".cemp-count").text, "the last decision")
     rows = read_decisions(decisions_path(survey)).set_index("obsid")["decision"]
     assert rows[OBSIDS[3]] == "accept" and len(rows) == 4
 
