@@ -32,7 +32,7 @@ def fitted():
     sample, xp = clean_pairs(260)
     train, test = (Sample(*(a[part] for a in vars(sample).values()))
                    for part in (slice(200), slice(200, None)))  # fmt: skip
-    model = SpecClip(xp=xp, epochs=15, batch=64, width=8, copies=2, head_steps=500)
+    model = SpecClip(xp=xp, epochs=10, batch=32, width=8, copies=2, head_steps=300)
     return model.fit(train, train.labels), train, test, xp
 
 
