@@ -5,6 +5,10 @@ multiplies each label's error so that its interval of one standard deviation hol
 joint ellipse of ([Fe/H], [C/H]) once more: a covariance stays a covariance. `PitMap` follows the
 whole distribution of PIT (Kuleshov, Fenner & Ermon 2018, ICML, PMLR 80, 2796): it also takes out
 a bias and the tails that a Gaussian has not, but gives intervals instead of a covariance.
+
+One factor for a natural mix is one factor for ordinary stars: they make up nearly all its weight.
+Where rare stars err more than ordinary ones claim, it makes errors of the rare ones too small, so
+the coverage of the carbon-rich corner has to be shown beside that of the mix.
 """
 
 import numpy as np

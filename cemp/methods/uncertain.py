@@ -56,7 +56,7 @@ class HeteroscedasticMacrn(MacrnMethod):
     """
 
     name = "MACRN, heteroscedastic"
-    TRIALS = ({},)
+    TRIALS = ({}, {"noise_fraction": 0.9}, {"mask_bins": 10}, {"learning_rate": 2e-3})
 
     def __init__(self, epochs=20, learning_rate=3e-3, weight_decay=1e-2, dropout=0.1,
                  noise_fraction=0.7, mask_bins=0, clip_gradient=5.0, seed=SEED,
