@@ -122,7 +122,7 @@ def test_training_keeps_the_epoch_that_validates_best():
 
 
 def test_spcanet_finds_the_labels():
-    method = SpcaNet(n_copies=3, epochs=60, noise_fraction=0.3, dropout=0.0)
+    method = SpcaNet(20, n_copies=3, epochs=60, noise_fraction=0.3, dropout=0.0)
     table = known_answer(method, 300, 100)
     assert table["rms"].max() < 12
 

@@ -81,8 +81,8 @@ class Components:
 
 def _leading(contrast, n):
     """Leading right singular vectors (n, n_pix), by way of the smaller Gram matrix."""
-    n = min(n, *contrast.shape)
     value, left = np.linalg.eigh(contrast.astype(float) @ contrast.T.astype(float))
+    n = min(n, int((value > 1e-10 * value[-1]).sum()))  # few spectra have fewer components
     vectors = left[:, : -n - 1 : -1].T @ contrast / np.sqrt(value[: -n - 1 : -1])[:, None]
     return vectors.astype(np.float32)
 
@@ -117,8 +117,8 @@ class SpcaNet(Method):
     name = "SPCANet"
     TRIALS = (
         {},
-        {"n_components": 20},
-        {"n_components": 80},
+        {"n_components": 40},
+        {"n_components": 160},
         {"dropout": 0.2},
         {"dropout": 0.0},
         {"hidden": (64,)},
@@ -127,11 +127,11 @@ class SpcaNet(Method):
         {"learning_rate": 1e-3},
         {"noise_fraction": 0.4},
         {"noise_fraction": 0.0},
-        {"n_components": 80, "dropout": 0.2, "weight_decay": 0.1},
+        {"n_copies": 20, "epochs": 200},
     )
 
-    def __init__(self, n_components=40, hidden=(128, 64), dropout=0.1, n_copies=20,
-                 noise_fraction=0.7, epochs=200, learning_rate=3e-3, weight_decay=1e-2,
+    def __init__(self, n_components=80, hidden=(128, 64), dropout=0.1, n_copies=10,
+                 noise_fraction=0.7, epochs=100, learning_rate=3e-3, weight_decay=1e-2,
                  seed=SEED):  # fmt: skip
         self.n_components, self.hidden, self.dropout = n_components, hidden, dropout
         self.n_copies, self.noise_fraction = n_copies, noise_fraction
