@@ -120,19 +120,19 @@ METHODS = {
         needs=("spectra_dir", "observations"), quick={"nuisance": False}, seconds=400),
     "cannon": Entry(
         "cemp.methods.adapters:TheCannon", "quadratic model of each pixel, inverted",
-        "Ness et al. 2015", quick={"n_starts": 16}, seconds=25),
+        "Ness et al. 2015", quick={"n_starts": 16}, seconds=16),
     "slam": Entry(
         "cemp.methods.slam:Slam", "support vectors for each pixel, inverted",
         "Zhang et al. 2020", quick={"n_starts": 16, "n_check": 10}, seconds=250),
     "forest": Entry(
         "cemp.methods.lines:LineIndexForest", "line indices, random forest", "the draft",
-        quick={"n_trees": 30, "n_copies": 2}, seconds=40),
+        quick={"n_trees": 30, "n_copies": 2}, seconds=22),
     "svm": Entry(
         "cemp.methods.lines:LineIndexSvm", "line indices, support vectors", "the draft",
-        quick={"n_copies": 1}, seconds=40),
+        quick={"n_copies": 1}, seconds=11),
     "spcanet": Entry(
         "cemp.methods.spcanet:SpcaNet", "principal components, dense network",
-        "Wang et al. 2020", quick={"epochs": 3}, seconds=30),
+        "Wang et al. 2020", quick={"epochs": 3}, seconds=21),
     "cnn": Entry(
         "cemp.methods.cnn:Cnn", "convolutional network, end to end", "the draft's SLAM",
         quick={"epochs": 1}, seconds=90),
@@ -152,7 +152,7 @@ METHODS = {
     "dropout": Entry(
         "cemp.methods.uncertain:DropoutMacrn", "MACRN asked with units dropped",
         "Gal & Ghahramani 2016", needs=("folder",), reads=("folder",), quick={"passes": 4},
-        seconds=40),
+        seconds=8),
     "ensemble": Entry(
         "cemp.methods.uncertain:EnsembleMacrn", "several tuned MACRN, with covariances",
         "Lakshminarayanan et al. 2017", quick={"epochs": 1, "members": 2}, seconds=200),
