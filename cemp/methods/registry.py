@@ -117,7 +117,7 @@ class Entry:
 METHODS = {
     "template": Entry(
         "cemp.methods.template:TemplateMatching", "chi-square of a synthetic library", "the draft",
-        needs=("spectra_dir", "observations"), quick={"nuisance": False}, seconds=400),
+        needs=("spectra_dir", "observations"), quick={"refine": False}, seconds=400),
     "cannon": Entry(
         "cemp.methods.adapters:TheCannon", "quadratic model of each pixel, inverted",
         "Ness et al. 2015", quick={"n_starts": 16}, seconds=16),
