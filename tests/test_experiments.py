@@ -129,7 +129,7 @@ def test_labels_of_the_variants():
     variants, wrong = ablation.VARIANTS, lambda sample, seed: sample.labels + seed
     get = {n: ablation.training_sample(variants[n], made, 7, wrong).labels for n in variants}
     assert np.array_equal(get["base"], labels, equal_nan=True)
-    assert np.array_equal(get["censored"], labels, equal_nan=True)
+    assert np.array_equal(get["no_limits"], labels, equal_nan=True)
     assert get["limit_value"][:, 3].tolist() == [-1.5, -1.2]
     assert np.array_equal(get["exact_labels"], labels + 0.5, equal_nan=True)
     assert np.array_equal(get["noisy_labels"], labels + 7, equal_nan=True)

@@ -39,8 +39,8 @@ class Variant:
     labels : str
         ``"catalogue"``, ``"noisy"`` or ``"exact"``.
     limits : str
-        Upper limits on carbon: ``"none"`` leaves them out, ``"censored"`` punishes a prediction
-        above them, ``"value"`` takes them for measurements.
+        Upper limits on carbon: ``"censored"`` punishes a prediction above them, ``"none"`` leaves
+        them out, ``"value"`` takes them for measurements.
     """
 
     what: str
@@ -49,7 +49,7 @@ class Variant:
     augment: dict = field(default_factory=dict)
     spectra: str = "rest"
     labels: str = "catalogue"
-    limits: str = "none"
+    limits: str = "censored"
 
 
 VARIANTS = {
@@ -64,7 +64,7 @@ VARIANTS = {
     "hard_mask": Variant(
         "good or bad pixels, errors not told", {"soft_mask": False, "mask_bins": 0}),
     "squared": Variant("squared errors throughout", settings={"huber": 0.0}),
-    "censored": Variant("upper limits on carbon in the loss", limits="censored"),
+    "no_limits": Variant("upper limits on carbon left out", limits="none"),
     "limit_value": Variant("upper limits taken for measurements", limits="value"),
     "noisy_labels": Variant("labels as uncertain as literature entries", labels="noisy"),
     "exact_labels": Variant("true labels in training", labels="exact"),

@@ -46,6 +46,11 @@ class Place:
         return self.paths.build / "03"
 
     @property
+    def catalogue(self):
+        """Folder of the tables of spectra and of labels."""
+        return self.paths.build / "01"
+
+    @property
     def observations(self):
         """Table of spectra, with their files."""
         return pd.read_parquet(self.paths.build / "01" / "observations.parquet")
@@ -145,7 +150,7 @@ METHODS = {
         needs=("folder",), reads=("folder",), seconds=10, tuned=False),
     "tuned": Entry(
         "cemp.methods.tuned:TunedMacrnMethod", "MACRN at its best, with a covariance",
-        "this paper", quick={"epochs": 1}, seconds=70),
+        "this paper", needs=("catalogue",), quick={"epochs": 1}, seconds=70),
     "hetero": Entry(
         "cemp.methods.uncertain:HeteroscedasticMacrn", "MACRN that predicts a covariance",
         "this paper", quick={"epochs": 1}, seconds=130),

@@ -29,7 +29,8 @@ class TunedSettings:
         Errors beyond this many scatters of a label count linearly: a fifth of literature
         pairs differ by more than 0.5 dex in carbon. 0 for squared errors throughout.
     limit_weight : float
-        What an upper limit on carbon, where they are given, weighs beside a label.
+        What an upper limit on carbon, where they are given, weighs beside a label. More of it
+        drags down hot CEMP stars too, whose bands are as weak as limits allow.
     balance : bool
         Whether each epoch is a draw balanced in [Fe/H]; False takes every spectrum once.
     """
@@ -42,7 +43,7 @@ class TunedSettings:
     weight_decay: float = 1e-2
     ema: float = 0.99
     huber: float = 0.5
-    limit_weight: float = 1.0
+    limit_weight: float = 0.25
     balance: bool = True
     draw_width: float = 0.25
     clip_gradient: float = 1.0
