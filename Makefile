@@ -64,9 +64,7 @@ OUT_06 := $(addprefix $(B)/06/,known_answers.csv solar_lines.csv held_out.csv)
 OUT_07 := $(if $(filter demo,$(PROFILE)),$(if $(wildcard $(REAL)/miles/labels.csv),$(addprefix \
   $(B)/07/,stars.csv fits.csv comparison.csv lamost.csv)))
 OUT_08 := $(addprefix $(B)/08/,cost.csv scores.csv classes.csv ranking.csv left_out.csv)
-OUT_09 := $(if $(MOCK),$(addprefix $(B)/09/,faint.csv claims.csv))
-STAGES := $(OUT_00) $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(OUT_05) $(OUT_06) $(OUT_07) $(OUT_08) \
-  $(OUT_09)
+STAGES := $(OUT_00) $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(OUT_05) $(OUT_06) $(OUT_07) $(OUT_08)
 
 IN_00  := $(wildcard cemp/data/grid/*)
 IN_01  := $(SURVEY)
@@ -77,7 +75,6 @@ IN_05  := $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(TRUTH)
 IN_06  := $(IN_00)
 IN_07  := $(IN_00) $(shell find cemp/data/sky -name '*.pt' -o -name '*.json' 2> /dev/null)
 IN_08  := $(OUT_01) $(OUT_02) $(OUT_03) $(TRUTH) $(SURVEY) $(wildcard cemp/data/methods/*) $(IN_00)
-IN_09  := $(OUT_01) $(OUT_02) $(OUT_08) $(TRUTH) $(wildcard cemp/data/experiments/*)
 INPUTS := $(patsubst notebooks/%.ipynb,$(B)/inputs/%.json,$(NOTEBOOKS))
 
 run    = $(PYTHON) -m cemp.workflow.run $(1) --profile $(PROFILE) --timeout $(TIMEOUT)
@@ -156,10 +153,6 @@ endif
 $(OUT_08) &: $(B)/inputs/08_methods.json $(IN_08) | $(ENV)
 	@$(call run,08_methods)
 	@$(call finish,$(OUT_08))
-
-$(OUT_09) &: $(B)/inputs/09_experiments.json $(IN_09) | $(ENV)
-	@$(call run,09_experiments)
-	@$(call finish,$(OUT_09))
 
 # ---- the paper ----------------------------------------------------------------------------------
 

@@ -167,6 +167,31 @@ def read_table(folder=FOLDER, stem="tuning"):
     return pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=list(columns))
 
 
+def chosen(key, folder=FOLDER):
+    """Read the settings that were chosen for a method.
+
+    Parameters
+    ----------
+    key : str
+    folder : pathlib.Path
+
+    Returns
+    -------
+    dict
+        Constructor arguments; empty, which are the defaults, if the method was not tuned.
+    """
+    table = read_table(folder)
+    rows = table[(table["method"] == key) & table["chosen"].astype(bool)]
+    return json.loads(rows["settings"].iloc[0]) if len(rows) else {}
+
+
+def budgets(folder=FOLDER):
+    """Read the CPU budgets [s] that the committed trials were run under: one, if all is fair."""
+    path = folder / "tuning.json"
+    about = json.loads(path.read_text()) if path.is_file() else {}
+    return sorted({entry["budget_cpu_s"] for entry in about.values()})
+
+
 def summary(table):
     """Sum the trials of each method up.
 
