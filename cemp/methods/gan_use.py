@@ -302,7 +302,7 @@ def figure_arrays(table, values):
     Returns
     -------
     dict of ndarray
-        As `cemp.plots.calibration.draw_gan` takes it.
+        Values of the indices and rows of the table, by name.
     """
     names = [name for name in INDICES if f"real {name}" in values]
     sides = {side: values[[f"{side} {name}" for name in names]].to_numpy(float).T

@@ -125,7 +125,7 @@ def draw_classes(data):
     _method_axis(right, names)
     draw_intervals(right, data["f1"], COLOURS[0], "F1, plain cut")
     draw_intervals(right, data["area"], COLOURS[1], "area under the curve", "white", 0.22)
-    right.set_xlabel("F1 of the plain cut (filled), area under the curve (open)")
+    right.set_xlabel("F1 of the plain cut (filled),\narea under the curve (open)")
     fig.suptitle(str(data["title"]), fontsize=8)
     return fig
 
