@@ -287,25 +287,3 @@ def index_table(made, real, names=INDICES):
             "n": int(known.sum())}  # fmt: skip
         values[name] = one, two
     return pd.DataFrame.from_dict(rows, orient="index"), values
-
-
-def figure_arrays(table, values):
-    """Give what the figure of the GAN shows.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From `help_table`.
-    values : pandas.DataFrame
-        Columns ``real <index>`` and ``made <index>``, and rich.
-
-    Returns
-    -------
-    dict of ndarray
-        Values of the indices and rows of the table, by name.
-    """
-    names = [name for name in INDICES if f"real {name}" in values]
-    sides = {side: values[[f"{side} {name}" for name in names]].to_numpy(float).T
-             for side in ("real", "made")}  # fmt: skip
-    rows = {key: table[key].to_numpy() for key in ("group", "label", "arm", "gain", "low", "high")}
-    return {"index": np.array(names), "rich": values["rich"].to_numpy(bool), **sides, **rows}

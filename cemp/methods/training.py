@@ -11,7 +11,7 @@ from cemp.constants import LABELS, SEED, rng
 from cemp.methods.base import validation_loss
 from cemp.models.data import Augment, augment
 from cemp.models.device import make_deterministic
-from cemp.models.loss import learning_rate, masked_mse
+from cemp.models.loss import learning_rate, masked_mse, move_mean
 from cemp.models.scaler import LabelScaler
 from cemp.sample import balanced_draw
 
@@ -125,7 +125,7 @@ def train_network(build, inputs, labels, schedule, validation=None):
             rate = learning_rate((epoch + i / len(batches)) / schedule.epochs, schedule)
             _step(network, optimizer, rate, inputs(part, random), target[part])
             step += 1
-            _average(mean, network, min(schedule.ema, (1 + step) / (10 + step)))
+            move_mean(mean, network, min(schedule.ema, (1 + step) / (10 + step)))
         last = epoch + 1 == schedule.epochs
         if validation is not None and (last or (epoch + 1) % schedule.every == 0):
             predicted = scaler.inverse(apply_network(mean, validation[0]))
@@ -146,17 +146,6 @@ def _step(network, optimizer, rate, x, target):
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
-
-
-def _average(mean, network, decay):
-    """Move the running mean of weights and batch statistics towards the weights."""
-    state = network.state_dict()
-    with torch.no_grad():
-        for name, value in mean.state_dict().items():
-            if value.dtype.is_floating_point:
-                value.lerp_(state[name], 1 - decay)
-            else:
-                value.copy_(state[name])
 
 
 def apply_network(network, x, batch=256):

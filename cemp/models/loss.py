@@ -100,3 +100,22 @@ def learning_rate(progress, settings):
         return settings.learning_rate * max(progress / settings.warmup, 0.01)
     phase = (progress - settings.warmup) / (1 - settings.warmup)
     return settings.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * phase)) / 2)
+
+
+def move_mean(mean, network, decay):
+    """Move a running mean of weights, and of batch statistics, towards a network's.
+
+    Parameters
+    ----------
+    mean, network : torch.nn.Module
+        Of one architecture; `mean` is changed in place.
+    decay : float
+        Share of itself that the mean keeps; counters are copied.
+    """
+    state = network.state_dict()
+    with torch.no_grad():
+        for name, value in mean.state_dict().items():
+            if value.dtype.is_floating_point:
+                value.lerp_(state[name], 1 - decay)
+            else:
+                value.copy_(state[name])

@@ -20,7 +20,7 @@ from cemp.constants import LABELS, rng
 from cemp.models.checkpoint import Checkpoint, fingerprint
 from cemp.models.data import Augment, augment, to_input
 from cemp.models.device import choose_device, make_deterministic
-from cemp.models.loss import bin_weights, gaussian_nll, learning_rate, masked_mse
+from cemp.models.loss import bin_weights, gaussian_nll, learning_rate, masked_mse, move_mean
 from cemp.models.macrn import Macrn, MacrnConfig
 from cemp.models.scaler import LabelScaler, pixel_scale
 from cemp.sample import balanced_draw
@@ -237,13 +237,7 @@ class _Run:
     def _average(self):
         """Move the running mean of weights (and of batch statistics) towards the weights."""
         decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
-        state = self.model.state_dict()
-        with torch.no_grad():
-            for name, mean in self.mean_model.state_dict().items():
-                if mean.dtype.is_floating_point:
-                    mean.lerp_(state[name], 1 - decay)
-                else:
-                    mean.copy_(state[name])
+        move_mean(self.mean_model, self.model, decay)
 
     def _validate(self, batch=128):
         """Loss of the mean weights on validation spectra, every bin of [Fe/H] alike."""

@@ -11,7 +11,7 @@ import torch
 from cemp.constants import LABELS, N_PIX, rng
 from cemp.models.data import Augment, shift, unit_noise
 from cemp.models.device import make_deterministic
-from cemp.models.loss import bin_weights, gaussian_nll, learning_rate
+from cemp.models.loss import bin_weights, gaussian_nll, learning_rate, move_mean
 from cemp.models.scaler import LabelScaler, pixel_scale
 from cemp.models.tuned import TunedConfig, TunedMacrn, to_input
 from cemp.sample import balanced_draw
@@ -273,14 +273,7 @@ class TunedTraining:
     def _average(self):
         """Move the running mean of weights (and of batch statistics) towards the weights."""
         decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
-        pairs = zip(self.mean_model.state_dict().values(), self.model.state_dict().values(),
-                    strict=True)  # fmt: skip
-        with torch.no_grad():
-            for mean, now in pairs:
-                if mean.dtype.is_floating_point:
-                    mean.lerp_(now, 1 - decay)
-                else:
-                    mean.copy_(now)
+        move_mean(self.mean_model, self.model, decay)
 
     def _validate(self, batch=64):
         """Squared error of the mean weights on validation, every bin of [Fe/H] alike."""
