@@ -2,10 +2,10 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.patches import Ellipse, Rectangle
+from matplotlib.patches import Rectangle
 
 from cemp.figures import figure
-from cemp.plots.style import COLOURS, LABEL_TEXT, PAGE, subplots
+from cemp.plots.style import COLOURS, LABEL_TEXT, PAGE, error_ellipse, subplots
 
 #: Marker, colour and fill of each method: they differ in grey too.
 METHOD_STYLE = {"MACRN": ("o", COLOURS[0]), "The Cannon": ("s", COLOURS[1])}
@@ -42,12 +42,9 @@ def draw_plane(ax, data):
     """Draw all predictions, Table 1's corner and the giant's error ellipse; returns `ax`."""
     ax.plot(data["fe_h"], data["c_fe"], ".", ms=1.5, color="0.65", mew=0, rasterized=True)
     ax.add_patch(Rectangle((-9, 0.7), 7, 9, fc="none", ec="k", ls=":", lw=1.0))
-    values, vectors = np.linalg.eigh(data["covariance"])
-    angle = np.degrees(np.arctan2(vectors[1, 1], vectors[0, 1]))
     for n_sigma in (1, 2):
-        size = 2 * n_sigma * np.sqrt(np.maximum(values, 0))
-        ax.add_patch(Ellipse(data["centre"], size[1], size[0], angle=angle, fc="none",
-                             ec=COLOURS[0], lw=1.2))
+        ax.add_patch(error_ellipse(data["centre"], data["covariance"], n_sigma, fc="none",
+                                   ec=COLOURS[0], lw=1.2))
     ax.plot(*data["centre"], "o", ms=4, color=COLOURS[0], label="MACRN, 1 and 2 sigma")
     ax.plot(*data["known"], "x", ms=6, mew=1.5, color=COLOURS[5], label=str(data["known_name"]))
     ax.set(xlim=(-4.2, 0.6), ylim=(-1, 3.6), xlabel="[Fe/H] [dex]", ylabel="[C/Fe] [dex]")

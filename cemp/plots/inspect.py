@@ -3,9 +3,8 @@
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Ellipse
 
-from cemp.plots.style import COLOURS, LABEL_TEXT, STYLE
+from cemp.plots.style import COLOURS, LABEL_TEXT, STYLE, error_ellipse
 
 #: Size [inch]: landscape A4 less its margins.
 SIZE = (10.6, 7.2)
@@ -143,9 +142,7 @@ def ellipse(centre, covariance, level, **style):
     -------
     matplotlib.patches.Ellipse
     """
-    value, vector = np.linalg.eigh(covariance)
-    width, height = 2 * np.sqrt(-2 * np.log(1 - level) * np.maximum(value, 0))
-    return Ellipse(centre, width, height, angle=np.degrees(np.arctan2(*vector[::-1, 0])), **style)
+    return error_ellipse(centre, covariance, np.sqrt(-2 * np.log(1 - level)), **style)
 
 
 def _draw_plane(ax, page):

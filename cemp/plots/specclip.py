@@ -34,7 +34,8 @@ def _spectrum(ax, data):
                                       ("predicted", COLOURS[0], 0.7, "predicted from XP")):
         ax.plot(data["wave"][part], data[name][part], color=colour, lw=width, label=text)
     teff, logg, fe_h, c_h = data["star"]
-    ax.set(xlabel="wavelength [Å]", ylabel="flux / continuum", xlim=SHOWN, ylim=(0, 1.25),
+    ax.set(xlabel="rest wavelength in vacuum [Å]", ylabel="flux / continuum", xlim=SHOWN,
+           ylim=(0, 1.25),
            title=f"{teff:.0f} K, log g {logg:.1f}, [Fe/H] {fe_h:.1f}, "
                  f"[C/Fe] {c_h - fe_h:+.1f}")  # fmt: skip
     ax.legend(fontsize=5.5, loc="lower right")
@@ -44,7 +45,7 @@ def _rms(ax, data):
     """Draw the rms of predicted spectra in blocks of 50 Angstrom."""
     for k, (name, values) in enumerate(zip(data["by"], data["rms"], strict=True)):
         ax.semilogy(data["block"], values, DASHES[k], color=COLOURS[k], label=str(name))
-    ax.set(xlabel="wavelength [Å]", ylabel="rms of predicted − observed")
+    ax.set(xlabel="rest wavelength in vacuum [Å]", ylabel="rms of predicted − observed")
     ax.legend(fontsize=5.5)
 
 
@@ -76,4 +77,5 @@ def draw_specclip(data):
     fig, axes = subplots(2, 2, width=PAGE, height=4.6)
     for ax, draw in zip(axes.flat, (_retrieval, _spectrum, _rms, _strangers), strict=True):
         draw(ax, data)
+    fig.suptitle("mock survey and mock Gaia XP spectra", fontsize=8)
     return fig

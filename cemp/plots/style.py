@@ -2,6 +2,8 @@
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.patches import Ellipse
 
 #: Widths of an AASTeX column and page [inch].
 COLUMN = 3.54
@@ -62,3 +64,23 @@ def subplots(nrows=1, ncols=1, width=COLUMN, height=2.6, **kwargs):
     """
     with mpl.rc_context(STYLE):
         return plt.subplots(nrows, ncols, figsize=(width, height), **kwargs)
+
+
+def error_ellipse(centre, covariance, n_sigma, **style):
+    """Make the ellipse `n_sigma` standard deviations from the centre of a Gaussian in two labels.
+
+    Parameters
+    ----------
+    centre : tuple of float
+    covariance : ndarray, shape (2, 2)
+    n_sigma : float
+    **style
+        Passed to the patch.
+
+    Returns
+    -------
+    matplotlib.patches.Ellipse
+    """
+    value, vector = np.linalg.eigh(covariance)
+    width, height = 2 * n_sigma * np.sqrt(np.maximum(value, 0))
+    return Ellipse(centre, width, height, angle=np.degrees(np.arctan2(*vector[::-1, 0])), **style)
