@@ -382,7 +382,7 @@ def test_full_disk_ends_the_run_at_once(survey, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "write_bytes", write)
     with pytest.raises(DiskError) as error:
-        get(survey, tmp_path)
+        get(survey, tmp_path, in_flight=1)
     one_line(error.value, "spec-103", "No space left")
     assert not [p for p in tmp_path.rglob("*spec-103*")]
     monkeypatch.undo()
