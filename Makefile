@@ -185,7 +185,7 @@ figures: $(ENV) ## redraw every figure from figures/data, without data or traini
 
 test: $(ENV) ## every notebook on the smoke profile (nbval), unit tests, doctests
 	@$(PYTHON) -m cemp.workflow.checks prepare
-	$(PYTHON) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=600 \
+	$(PYTHON) -m pytest --durations=12 --nbval-lax --nbval-current-env --nbval-cell-timeout=600 \
 	  build/smoke/nbval/*.ipynb tests cemp
 
 unit: $(ENV) ## unit tests and doctests alone
