@@ -21,6 +21,7 @@ from cemp.methods import registry
 from cemp.methods.base import validation_loss
 from cemp.methods.jobs import Job, fingerprint, load_data
 from cemp.methods.known import known_answer
+from cemp.methods.template.inject import known_answer as template_answer
 from cemp.models.io import versions
 from cemp.models.scaler import LabelScaler
 from cemp.paths import ROOT, Paths
@@ -111,6 +112,9 @@ def _kept(job, mark, call):
 def known_rows(key, place):
     """Ask a method for its known answer (`cemp.methods.known.known_answer`).
 
+    Template matching fits its own library and no training spectra; it is asked for the labels of
+    noise-realised spectra of that library (`cemp.methods.template.inject.known_answer`).
+
     Parameters
     ----------
     key : str
@@ -122,7 +126,8 @@ def known_rows(key, place):
         A row a label: method, label, rms and bias [percent of the labels' scatter], pull.
     """
     begun = time.process_time()
-    table = known_answer(registry.make(key, place)).rename_axis("label").reset_index()
+    table = (template_answer() if key == "template" else known_answer(registry.make(key, place)))
+    table = table.rename_axis("label").reset_index()
     table.insert(0, "method", key)
     return table.assign(cpu_s=time.process_time() - begun)
 
@@ -249,7 +254,7 @@ def main(arguments=None):
         keys = [key for key in keys if registry.entry(key).tuned]
         folder = FOLDER if args.profile == "demo" else paths.build / "tune"
         if args.known:  # on made-up spectra, which are in no file
-            keys = [key for key in keys if not registry.entry(key).needs]
+            keys = [key for key in keys if key == "template" or not registry.entry(key).needs]
         run_tasks(_known if args.known else _tune, [(key, place, args.seconds) for key in keys],
                   args.jobs, lambda made: merge(made[0], folder, *made[1:]))
     except BadInputError as error:
