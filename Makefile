@@ -58,7 +58,8 @@ OUT_01 := $(addprefix $(B)/01/,observations.parquet labels.parquet label_entries
 OUT_02 := $(addprefix $(B)/02/,processed.csv skipped.csv labelled.csv)
 OUT_03 := $(addprefix $(B)/03/,macrn.pt macrn.json history.csv)
 OUT_04 := $(addprefix $(B)/04/,predictions.parquet metrics.csv)
-OUT_05 := $(addprefix $(B)/05/,candidates.fits candidates.csv search.parquet)
+OUT_05 := $(addprefix $(B)/05/,candidates.fits candidates.csv search.parquet stars.parquet errors.json \
+  recipe.json)
 OUT_06 := $(addprefix $(B)/06/,known_answers.csv solar_lines.csv held_out.csv)
 # Real stars lie beside the repository, if at all: without them the committed numbers stay.
 OUT_07 := $(if $(filter demo,$(PROFILE)),$(if $(wildcard $(REAL)/miles/labels.csv),$(addprefix \
