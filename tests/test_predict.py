@@ -434,3 +434,35 @@ def test_a_resolution_below_that_of_training_is_refused(constant):
     with pytest.raises(BadInputError, match="resolution 1000 is below 1400"):
         predict_arrays(*arrays, weights=constant, resolution=1000.0)
     assert len(predict_arrays(*arrays, weights=constant, resolution=1500.0)) == 1
+
+
+# ---- P(CEMP) where there is no light in the blue ------------------------------------------------
+
+def blue_arm(snr, lost=(0, 0), **changes):
+    """A spectrum whose header gives S/N(g), with pixels lost between two wavelengths."""
+    spectrum = star(snr=50, **changes)
+    bad = (NATIVE > lost[0]) & (NATIVE < lost[1])
+    return replace(spectrum, snr={"g": snr}, good=~bad, ivar=np.where(bad, 0, spectrum.ivar))
+
+
+@pytest.mark.parametrize("spectrum, words", [
+    (blue_arm(4.9), ["S/N(g) 5 below 5"]),
+    (blue_arm(0.0, (4050, 5580)), ["S/N(g) 0 below 5", "7% of 4050-5700 A good",
+                                   "0% of the G band good"]),
+    (blue_arm(50.0, (4190, 4430)), ["0% of the G band good"]),
+    (blue_arm(np.nan, (4500, 5580)), ["35% of 4050-5700 A good"]),
+])  # fmt: skip
+def test_without_light_in_the_blue_no_probability_is_given(constant, spectrum, words):
+    row, whole = predict_spectra([spectrum, star(snr=50)], constant).to_dict("records")
+    assert row["flag_carbon"] and np.isnan(row["p_cemp"]) and not row["clean"]
+    assert row["fe_h"] == whole["fe_h"] and row["p_emp"] == whole["p_emp"]  # the rest is told
+    assert "P(CEMP) withheld: " + ", ".join(words) in row["reason"]
+    assert not whole["flag_carbon"] and whole["p_cemp"] > 0.5 and "withheld" not in whole["reason"]
+
+
+@real
+def test_a_real_spectrum_without_a_blue_arm_is_no_candidate(constant):
+    """A K star of DR7 whose file gives S/N(g) = 1."""
+    row = predict_files(next(REAL.rglob("spec-58575-*_sp03-055.fits.gz")), constant).iloc[0]
+    assert row["snrg"] == pytest.approx(1.04) and row["flag_carbon"] and not row["clean"]
+    assert np.isnan(row["p_cemp"]) and np.isfinite(row["fe_h"])

@@ -21,6 +21,7 @@ from cemp.predict.columns import as_table
 from cemp.predict.velocity import shift_of
 from cemp.preprocess.pipeline import PreprocessSettings, preprocess
 from cemp.readers import identifier
+from cemp.selection.recipe import CARBON_REGION, carbon_coverage, enough_light
 from cemp.transfer.coverage import FEATURES, coverage
 from cemp.transfer.hull import FACES, hull_depth
 from cemp.transfer.model import SHIPPED, SkyModel, c_fe_error
@@ -222,8 +223,9 @@ def label(vectors, about, settings):
     outside = _outside(labeller.domain, flux, ivar, good, raw, covariance, spread)
     flags["flag_outside"] |= outside["outside"].to_numpy()
     flags = flags.join(_velocity(labeller.domain, flux, ivar, good))
-    flags["clean"] = ~flags[["flag_outside", "flag_velocity", "flag_no_gband",
+    flags["clean"] = ~flags[["flag_outside", "flag_velocity", "flag_no_gband", "flag_carbon",
                              "flag_low_snr"]].any(axis=1)  # fmt: skip
+    table["p_cemp"] = table["p_cemp"].mask(flags["flag_carbon"])
     flags["reason"] = _reasons(outside["reason"], flags, table)
     return as_table(pd.concat([table, flags], axis=1))
 
@@ -283,24 +285,55 @@ def judge(table, good, settings):
     -------
     pandas.DataFrame
         flag_outside (too little of the grid for anything seen in training), flag_partial,
-        flag_no_gband, flag_low_snr, and reason.
+        flag_no_gband, flag_carbon, flag_low_snr, and reason.
     """
     seen = coverage(good)
     share = table["good_fraction"].to_numpy(dtype=float)
     lost = seen[[f"{name}_missing" for name in FEATURES]].to_numpy()
     snr = table["snrg"].astype(float).fillna(table["snr"])
+    dark, why = lacks_light(snr, good, settings.recipe)
     reasons = []
     for k, row in enumerate(lost):
         parts = [f"{share[k]:.0%} of the grid"] if share[k] < settings.full_fraction else []
         parts += [f"without {word}" for word, gone in zip(WORDS.values(), row, strict=True) if gone]
-        reasons.append(", ".join(parts))
+        reasons.append("; ".join(text for text in (", ".join(parts), why[k]) if text))
     return pd.DataFrame({
         "flag_outside": share < settings.trained_fraction,
         "flag_partial": (share < settings.full_fraction) | lost.any(axis=1),
         "flag_no_gband": seen["g_band_missing"].to_numpy(),
+        "flag_carbon": dark,
         "flag_low_snr": ~(snr >= settings.low_snr).to_numpy(),
         "reason": reasons,
     })  # fmt: skip
+
+
+def lacks_light(snr, good, recipe):
+    """Tell which spectra hold too little light where carbon shows for a P(CEMP).
+
+    Parameters
+    ----------
+    snr : array_like, shape (n,)
+        S/N in g.
+    good : ndarray of bool, shape (n, n_pix)
+    recipe : cemp.selection.recipe.Recipe
+        Its floors.
+
+    Returns
+    -------
+    dark : ndarray of bool, shape (n,)
+    why : list of str
+        What is below its floor, in words; empty if nothing is.
+    """
+    table = carbon_coverage(good).assign(snrg=np.asarray(snr, dtype=float))
+    low = enough_light(table, recipe)
+    region = f"{CARBON_REGION[0]:.0f}-{CARBON_REGION[1]:.0f} A"
+    why = []
+    for row, fails in zip(table.itertuples(), low.itertuples(), strict=True):
+        parts = [f"S/N(g) {row.snrg:.0f} below {recipe.min_snr_g:g}"] if fails.snr else []
+        parts += [f"{row.carbon_good:.0%} of {region} good"] if fails.carbon else []
+        parts += [f"{row.gband_good:.0%} of the G band good"] if fails.gband else []
+        why.append(f"P(CEMP) withheld: {', '.join(parts)}" if parts else "")
+    return low.to_numpy().any(axis=1), why
 
 
 def _outside(domain, flux, ivar, good, labels, covariance, spread):

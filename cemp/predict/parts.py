@@ -19,7 +19,7 @@ from cemp.readers import read_any
 
 #: Parts of the package whose code makes the numbers; if one changes, parts are made anew.
 CODE = ("constants.py", "fitsfile.py", "indices.py", "lamost.py", "spectrum.py", "candidates",
-        "models", "predict", "preprocess", "readers", "transfer")
+        "models", "predict", "preprocess", "readers", "selection/recipe.py", "transfer")
 
 
 def make_tasks(folder, edges, settings, sha256):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from cemp.errors import BadInputError
 from cemp.readers import ReadOptions
+from cemp.selection.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ class PredictSettings:
     low_snr : float
         Below this S/N in g a spectrum is flagged: LAMOST itself gives parameters from 10 on (6 on
         dark nights), and training went down to 8.
+    recipe : cemp.selection.recipe.Recipe
+        Its floors of S/N(g) and of good pixels where carbon shows, below which P(CEMP) is
+        withheld: a network gives one even for a spectrum without any light there.
     part_size : int
         Spectra a part: what a stop can cost a process, and its memory (some 0.3 MB each).
     """
@@ -41,6 +45,7 @@ class PredictSettings:
     trained_fraction: float = 0.5
     full_fraction: float = 0.85
     low_snr: float = 10.0
+    recipe: Recipe = field(default_factory=Recipe)
     part_size: int = 200
 
     def __post_init__(self):
