@@ -1,0 +1,164 @@
+"""Spectra unlike all that the network was trained on, in a survey that trained it itself."""
+
+import numpy as np
+import pandas as pd
+
+from cemp.constants import LABELS, SEED, rng
+from cemp.errors import BadInputError
+from cemp.models.predict import predict
+from cemp.selection.recipe import SIGNS, carbon_coverage
+from cemp.selection.sets import spread
+from cemp.selection.simulate import Nights, realise
+from cemp.transfer.outside import Domain, DomainSettings
+from cemp.transfer.reconstruct import BasisSettings
+
+#: Spectra in memory at a time.
+CHUNK = 500
+
+
+def domain_settings(n_components=20, min_snr=25.0, false_alarm=0.03):
+    """Give settings that suit some thousand labelled spectra instead of a synthetic training set.
+
+    Parameters
+    ----------
+    n_components : int
+        Of each kind of stars: fewer than for a synthetic training set, as there are fewer and
+        noisier spectra to make them from.
+    min_snr : float
+        Spectra fainter than this (median S/N an Angstrom) make no component.
+    false_alarm : float
+        Share of labelled spectra of their own kind that may be called outside.
+
+    Returns
+    -------
+    cemp.transfer.outside.DomainSettings
+    """
+    basis = BasisSettings(n_components=n_components, min_snr=min_snr)
+    return DomainSettings(false_alarm=false_alarm, basis=basis)
+
+
+def rich_vectors(maker, nights, n=500, seed=SEED):
+    """Make spectra of cool carbon-rich stars, of which a survey has few.
+
+    Components that a few such stars have taught cannot make up the next one: without these
+    spectra the sign refuses one in eight CEMP giants below 5200 K, the strongest bands first.
+
+    Parameters
+    ----------
+    maker : cemp.selection.simulate.Maker
+        Of the synthetic library.
+    nights : cemp.selection.simulate.Nights
+        Observations of the training stars.
+    n : int
+    seed : int
+
+    Returns
+    -------
+    flux, ivar, good : ndarray, shape (n, n_pix)
+    labels : ndarray, shape (n, 4)
+    """
+    random = rng("selection rich", seed)
+    stars = spread(40 * n, seed + 1)
+    stars = stars[(stars["teff"] < 5400) & (stars["c_fe"] > 1.0)].iloc[:n]
+    rows = nights.draw(stars["teff"], random)
+    flux, ivar, good = realise(maker.stars(stars, random), nights, rows, random)
+    labels = stars.assign(c_h=stars["fe_h"] + stars["c_fe"])[list(LABELS)].to_numpy(dtype=float)
+    return flux, ivar, good, labels
+
+
+def fit_domain(store, observations, model, maker=None, fold="train", settings=None):
+    """Learn what the labelled spectra of a survey look like.
+
+    Parameters
+    ----------
+    store : cemp.vectors.VectorStore
+        Preprocessed spectra.
+    observations : pandas.DataFrame
+        One row a spectrum: obsid, fold, snrg.
+    model : cemp.models.macrn.Macrn
+        Its labels say of which kind a star is: catalogues do not give carbon for all of them.
+    maker : cemp.selection.simulate.Maker, optional
+        Of the synthetic library: adds `rich_vectors`.
+    fold : str
+        Fold to learn from: every kind of star that the network knows is in ``train``.
+    settings : cemp.transfer.outside.DomainSettings, optional
+        `domain_settings` by default; fewer components where there are few spectra.
+
+    Returns
+    -------
+    cemp.transfer.outside.Domain
+        Fitted; it knows the signs ``labels`` and ``reconstruction``.
+
+    Raises
+    ------
+    BadInputError
+        If there are too few spectra.
+    """
+    rows = observations[(observations["fold"] == fold) & store.has(observations["obsid"])]
+    vectors = store.read(rows["obsid"])
+    labels = predict(model, vectors.flux, vectors.good)
+    sample = [vectors.flux, vectors.ivar, vectors.good, labels]
+    if maker is not None:
+        bright = rows.assign(teff=labels[:, 0])
+        bright = bright[bright["snrg"] > 2 * (settings or domain_settings()).basis.min_snr]
+        rich = rich_vectors(maker, Nights.read(store, bright))
+        sample = [np.concatenate(pair) for pair in zip(sample, rich, strict=True)]
+        # The domain takes every third spectrum for thresholds: both sources are to be in both.
+        order = rng("selection domain", SEED).permutation(len(sample[0]))
+        sample = [values[order] for values in sample]
+    return Domain(settings or domain_settings()).fit(*sample)
+
+
+def outside_flags(domain, flux, ivar, good, labels):
+    """Flag what the training does not cover, and measure what the recipe asks for.
+
+    Parameters
+    ----------
+    domain : cemp.transfer.outside.Domain
+    flux, ivar, good : ndarray, shape (n, n_pix)
+    labels : ndarray, shape (n, 4)
+        Predicted labels.
+
+    Returns
+    -------
+    pandas.DataFrame
+        carbon_good, gband_good, outside_labels, outside_reconstruction, outside_score (1 at the
+        threshold of the reconstruction) and outside_reason (text).
+    """
+    flags = domain.flags(flux, ivar, good, labels)
+    table = carbon_coverage(good)
+    for sign in SIGNS[:2]:
+        table[f"outside_{sign}"] = flags[sign].to_numpy(dtype=bool)
+    return table.assign(outside_score=flags["reconstruction_score"].to_numpy(),
+                        outside_reason=flags["reason"].to_numpy())  # fmt: skip
+
+
+def add_flags(table, store, domain):
+    """Add to a table of spectra what the recipe needs besides P(CEMP).
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        obsid and the predicted labels, one row a spectrum or star.
+    store : cemp.vectors.VectorStore
+    domain : cemp.transfer.outside.Domain
+
+    Returns
+    -------
+    pandas.DataFrame
+        A copy with the columns of `outside_flags`.
+
+    Raises
+    ------
+    BadInputError
+        If a spectrum is not in the store.
+    """
+    if not len(table):
+        raise BadInputError("no spectra to flag: run notebooks/04_evaluation first")
+    parts, labels = [], table[list(LABELS)].to_numpy(dtype=float)
+    for start in range(0, len(table), CHUNK):
+        rows = slice(start, start + CHUNK)
+        v = store.read(table["obsid"].to_numpy()[rows])
+        parts.append(outside_flags(domain, v.flux, v.ivar, v.good, labels[rows]))
+    flags = pd.concat(parts, ignore_index=True).set_index(table.index)
+    return table.drop(columns=flags.columns, errors="ignore").join(flags)
