@@ -6,9 +6,10 @@ import pandas as pd
 from cemp.constants import LABELS, SEED, rng
 from cemp.errors import BadInputError
 from cemp.models.predict import predict
+from cemp.paths import ROOT
 from cemp.selection.recipe import SIGNS, carbon_coverage
 from cemp.selection.sets import spread
-from cemp.selection.simulate import Nights, realise
+from cemp.selection.simulate import Maker, Nights, realise
 from cemp.transfer.outside import Domain, DomainSettings
 from cemp.transfer.reconstruct import BasisSettings
 
@@ -66,7 +67,7 @@ def rich_vectors(maker, nights, n=500, seed=SEED):
     return flux, ivar, good, labels
 
 
-def fit_domain(store, observations, model, maker=None, fold="train", settings=None):
+def fit_domain(store, observations, model, maker="library", fold="train", settings=None):
     """Learn what the labelled spectra of a survey look like.
 
     Parameters
@@ -77,8 +78,9 @@ def fit_domain(store, observations, model, maker=None, fold="train", settings=No
         One row a spectrum: obsid, fold, snrg.
     model : cemp.models.macrn.Macrn
         Its labels say of which kind a star is: catalogues do not give carbon for all of them.
-    maker : cemp.selection.simulate.Maker, optional
-        Of the synthetic library: adds `rich_vectors`.
+    maker : cemp.selection.simulate.Maker or str or None
+        Adds `rich_vectors`: a maker of the synthetic library, ``"library"`` to take it from the
+        cache of emulators, or None to learn from observed spectra alone.
     fold : str
         Fold to learn from: every kind of star that the network knows is in ``train``.
     settings : cemp.transfer.outside.DomainSettings, optional
@@ -99,6 +101,8 @@ def fit_domain(store, observations, model, maker=None, fold="train", settings=No
     labels = predict(model, vectors.flux, vectors.good)
     sample = [vectors.flux, vectors.ivar, vectors.good, labels]
     if maker is not None:
+        if maker == "library":
+            maker = Maker.of("library", ROOT / "build" / "emulator")
         bright = rows.assign(teff=labels[:, 0])
         bright = bright[bright["snrg"] > 2 * (settings or domain_settings()).basis.min_snr]
         rich = rich_vectors(maker, Nights.read(store, bright))
