@@ -6,7 +6,7 @@ the A(C)-[Fe/H] plane, `depletion` undoes what the giant branch did to its carbo
 interpretation alone), `neutron` asks what Ba II and Sr II lines can still tell at R = 1800.
 
 Notebook 11 writes ``build/<profile>/11/lines.parquet``, one row a star of notebook 05's search
-table, in its order. A missing value is NaN.
+table, in order of star_id. A missing value is NaN.
 
 ======================  ==========================================================================
 column                  meaning
@@ -27,15 +27,14 @@ lines_power             the significance that [C/Fe] = 1 would have in this spec
 lines_verdict           "enhanced", "normal" or "untested"
 p_group1, 2, 3          probability of the Yoon-Beers groups I, II, III given that the star is a
                         CEMP star; their sum is 1
-p_cemp_no               p_group2 + p_group3; group I is taken for CEMP-s
-p_cemp_no_full          P(CEMP-no) with those members of group I that are CEMP-no counted
+p_cemp_no               P(CEMP-no) given CEMP: the groups' probabilities times the share of
+                        CEMP-no (by barium, in the literature) in each
 c_fe_correction         fall of [C/Fe] on the giant branch that is to be added back [dex]
 a_c_natal               A(C) with it added: interpretation only, never a label nor a cut
 S, e_S, S_excess        indices of Ba II and Sr II [Angstrom], S one of ba4554, ba4934, sr4077,
                         sr4215, their errors, and excess over [X/Fe] = 0 [its error]
 ca_k, hdelta, hbeta,    further indices that tell contaminants, with errors e_...
-halpha, tio_5167,
-tio_7050
+halpha, tio5
 lines_kind              what the lines say the object is: "star", "carbon star", "M dwarf",
                         "hot", "emission" or "no lines"
 ======================  ==========================================================================

@@ -1,8 +1,8 @@
 """Carbon from its bands: what a star shows, what it would show at [C/Fe] = 0, and the difference.
 
-The bands of a star with normal carbon depend on Teff, log g and [Fe/H], so that a strong G band is no
-news in a cool star and a weak one no excuse in a hot one. A `BandTable` holds the indices of
-the synthetic library over those labels and [C/Fe]; a star's bands are compared with it at the labels
+The bands of a star with normal carbon depend on Teff, log g and [Fe/H], so that a strong G band is
+no news in a cool star and a weak one no excuse in a hot one. A `BandTable` holds the indices of the
+synthetic library over those labels and [C/Fe]; a star's bands are compared with it at the labels
 that the network gives, whose errors move all bands together and are carried as a covariance.
 """
 
@@ -66,8 +66,14 @@ class CarbonSettings:
         Significance that confirms carbon, and that [C/Fe] = 1 must reach where its absence counts.
     c_fe_strong : float
         The [C/Fe] of that question.
+    c_fe_normal : float
+        [C/Fe] up to which carbon is called normal: a star of high S/N can show, beyond any
+        doubt, the 0.2 dex by which it differs from the Sun's mix.
     step : float
         Step of the fit in [C/Fe] [dex].
+    share : float
+        Error of the model in a band as a share of what carbon adds to it: stars of normal carbon,
+        which set the model error else, cannot tell how wrong a strong band is. A choice.
     """
 
     teff: tuple = (4000.0, 6900.0, 9)
@@ -77,7 +83,9 @@ class CarbonSettings:
     resolution: float = 1800.0
     n_sigma: float = 3.0
     c_fe_strong: float = 1.0
+    c_fe_normal: float = 0.3
     step: float = 0.05
+    share: float = 0.1
 
 
 def measure(flux, ivar, good, bands=None):
@@ -170,7 +178,8 @@ class BandTable:
         nodes = np.stack([a.ravel() for a in np.meshgrid(*axes, indexing="ij")], axis=1)
         values = []
         for start in range(0, len(nodes), size):
-            flux = degrade(wave, emulate(_labels(nodes[start : start + size])), s.resolution, native)
+            part = _labels(nodes[start : start + size])
+            flux = degrade(wave, emulate(part), s.resolution, native)
             # The carbon-richest nodes go black in their bands, where a magnitude has no value.
             flux = np.clip(np.nan_to_num(normalise(wave, flux), nan=BLACK), BLACK, 2.0)
             values.append(measure(flux, np.ones(flux.shape), np.ones(flux.shape, bool))[0])

@@ -1,9 +1,10 @@
 """Carbon that a giant has lost since its birth: for interpretation, never for labels or selection.
 
 On the upper giant branch CN processing lowers the surface carbon. Placco et al. (2014, ApJ 797, 21)
-publish what is to be added to [C/Fe] for 616 literature stars, from models with [N/Fe] = 0; their full
-grid is a web service. Here a smooth function of log g, [Fe/H] and the observed [C/Fe] is fitted to
-those 616 corrections. Its coefficients and its scatter about them are committed; the table is not.
+publish what is to be added to [C/Fe] for 616 literature stars, from models with [N/Fe] = 0; their
+full grid is a web service. Here a smooth function of log g, [Fe/H] and the observed [C/Fe] is
+fitted to those 616 corrections. Its coefficients and its scatter about them are committed; the
+table is not.
 """
 
 import json

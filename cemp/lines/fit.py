@@ -32,9 +32,11 @@ def deviance(measured, errors, table, zero, labels, label_errors, c_fe):
     """
     model = (table.predict(labels, c_fe) + zero.offset)[:, WHERE]
     covariance = _covariance(errors, table, zero, labels, label_errors, c_fe)
+    covariance += _of_strength(table, labels, c_fe)
     residual = np.where(np.isfinite(measured[:, WHERE]), measured[:, WHERE] - model, 0.0)
-    chi2 = np.einsum("ni,ni->n", residual, _solve(covariance, residual))
-    return chi2 + np.linalg.slogdet(covariance)[1], chi2
+    with np.errstate(invalid="ignore"):  # labels outside the table are NaN, and stay it
+        chi2 = np.einsum("ni,ni->n", residual, _solve(covariance, residual))
+        return chi2 + np.linalg.slogdet(covariance)[1], chi2
 
 
 def _covariance(errors, table, zero, labels, label_errors, c_fe):
@@ -43,6 +45,12 @@ def _covariance(errors, table, zero, labels, label_errors, c_fe):
     own = np.where(np.isfinite(errors[:, WHERE]), errors[:, WHERE] ** 2 + zero.floor[WHERE] ** 2,
                    NOTHING)
     return np.einsum("nli,nlj->nij", slopes, slopes) + own[:, :, None] * np.eye(len(WHERE))
+
+
+def _of_strength(table, labels, c_fe):
+    """Model error that grows with what carbon adds to the bands, a diagonal matrix each."""
+    added = (table.predict(labels, c_fe) - table.predict(labels, 0.0))[:, WHERE]
+    return (table.settings.share * added[:, :, None]) ** 2 * np.eye(len(WHERE))
 
 
 def _solve(covariance, residual):
@@ -116,7 +124,7 @@ def _power(measured, errors, table, zero, labels, label_errors):
     return np.where(np.isfinite(measured[:, WHERE]).any(axis=1), power, np.nan)
 
 
-def verdict(fitted, snr, threshold, n_sigma):
+def verdict(fitted, snr, threshold, settings):
     """Say what the bands say.
 
     Parameters
@@ -127,16 +135,23 @@ def verdict(fitted, snr, threshold, n_sigma):
         S/N in g.
     threshold : float
         S/N below which nothing is said.
-    n_sigma : float
+    settings : cemp.lines.carbon.CarbonSettings
 
     Returns
     -------
     ndarray of str, shape (n,)
-        ``enhanced``: carbon beyond [C/Fe] = 0; ``normal``: none, although [C/Fe] = 1 would show;
-        ``untested``: all else.
+        ``enhanced``: carbon beyond [C/Fe] = 0 and, at the best fit, beyond what is normal;
+        ``normal``: not so, although [C/Fe] = 1 would show; ``untested``: all else.
     """
-    sigma, power = fitted["lines_sigma"].to_numpy(), fitted["lines_power"].to_numpy()
+    snr, power = np.asarray(snr, dtype=float), fitted["lines_power"].to_numpy()
     with np.errstate(invalid="ignore"):
-        able = np.asarray(snr, dtype=float) >= threshold
-        found, absent = able & (sigma >= n_sigma), able & (sigma < n_sigma) & (power >= n_sigma)
+        able = (snr >= threshold) & fitted["lines_sigma"].notna().to_numpy()
+        found = able & is_enhanced(fitted, settings)
+        absent = able & ~found & (power >= settings.n_sigma)
     return np.select([found, absent], VERDICTS[:2], VERDICTS[2])
+
+
+def is_enhanced(fitted, settings):
+    """Tell where the bands show more than normal carbon, shape (n,), at whatever S/N."""
+    return ((fitted["lines_sigma"] >= settings.n_sigma)
+            & (fitted["lines_c_fe"] > settings.c_fe_normal)).to_numpy()

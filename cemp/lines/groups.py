@@ -1,10 +1,11 @@
 """Groups of CEMP stars in the plane of A(C) and [Fe/H], with their overlap.
 
 Yoon et al. (2016, ApJ 833, 20) see three groups: I, nearly all CEMP-s, at high A(C); II, whose A(C)
-falls with [Fe/H]; III, at low A(C) and lowest [Fe/H]; II and III are CEMP-no. A(C) is that at birth
-(`cemp.lines.depletion`). A group is taken as a Gaussian in the plane, widened by the star's own
-errors. The numbers were fitted once to a list of 257 CEMP stars with groups and Ba-based classes and
-are committed; the list is not. Its mix of groups is that of the literature, not of the sky.
+falls with [Fe/H]; III, at low A(C) and lowest [Fe/H]; II and III are CEMP-no. A(C) is that at
+birth (`cemp.lines.depletion`). A group is taken as a Gaussian in the plane, widened by the star's
+own errors. The numbers were fitted once to a list of 257 CEMP stars with groups and Ba-based
+classes and are committed; the list is not. Its mix of groups is that of the literature, not of the
+sky.
 """
 
 import json
@@ -19,7 +20,8 @@ from cemp.constants import SOLAR_A
 
 FILE = Path(__file__).parents[1] / "data" / "lines" / "groups.json"
 GROUPS = ("I", "II", "III")
-#: The usual division [dex]; peaks of A(C) at 7.96 and 6.28, from the paper's abstract.
+#: The usual division [dex] between peaks of A(C) at 7.96 and 6.28 (Yoon et al. 2016; the division
+#: was not confirmed against the paper).
 DIVISION = 7.1
 
 

@@ -3,11 +3,11 @@
 For 48 carbon-enhanced stars the windows around two lines of Ba II and two of Sr II are
 computed with [Ba/Fe] = [Sr/Fe] = X and with X = 0, at the resolution of the survey; what is kept is
 their ratio, by which any spectrum of such a star can be multiplied. Everything else is that of the
-grid (`cemp.synthesis.spectrum`). It runs in the grid's own environment, takes ten minutes on
+grid (`cemp.synthesis.spectrum`). It runs in the grid's own environment, takes six minutes on
 one core, keeps one file a star under ``build/lines``, and goes on where it was stopped.
 
 The Ba II lines are computed without hyperfine structure, as linemake's short list has them, so that
-strong ones saturate too early: the limits of detection that follow are too high rather than too low.
+strong ones saturate too early: the limits of detection that follow are rather too high than low.
 """
 
 import argparse

@@ -13,7 +13,7 @@ import pandas as pd
 
 from cemp.candidates.gband import degrade, normalise
 from cemp.constants import WAVE, rng
-from cemp.lines.carbon import ALL, NEUTRON, BandTable, measure
+from cemp.lines.carbon import ALL, NEUTRON, measure
 from cemp.synthesis.grid import GRID_R
 
 FILE = Path(__file__).parents[1] / "data" / "lines" / "neutron.npz"
