@@ -8,7 +8,7 @@ from astropy import units
 from astropy.coordinates import Angle
 
 from cemp.candidates.catalogue import file_hash
-from cemp.catalogue_out.columns import columns_of, conform
+from cemp.catalogue_out.columns import LINES, columns_of, conform
 from cemp.errors import BadInputError
 from cemp.inspect import apply_decisions
 
@@ -92,7 +92,7 @@ def model_of(weights):
     return f"{name} ({trained})" if trained else name, file_hash(weights)
 
 
-def final_catalogue(candidates, decisions, model, lines=None, about_lines=None):
+def final_catalogue(candidates, decisions, model, lines=None, about_lines=LINES):
     """Make the final catalogue.
 
     Parameters
@@ -104,8 +104,8 @@ def final_catalogue(candidates, decisions, model, lines=None, about_lines=None):
     model : tuple of str
         From `model_of`.
     lines : pandas.DataFrame, optional
-        Line measurements, one row a star, with star_id.
-    about_lines : dict of str to (unit, description), optional
+        Line measurements with star_id and obsid, one row a spectrum (or star).
+    about_lines : dict of str to (unit, description)
         The columns of `lines` that enter.
 
     Returns
@@ -114,12 +114,11 @@ def final_catalogue(candidates, decisions, model, lines=None, about_lines=None):
         In order of rank; `cemp.catalogue_out.columns.conform` was applied.
     columns : list of cemp.catalogue_out.columns.Column
     """
-    about = {} if lines is None else dict(about_lines or {})
-    table = apply_decisions(candidates.reset_index(drop=True), decisions)
-    if about:
-        keep = [name for name in about if name in lines and name not in table]
-        table = table.merge(lines[["star_id", *keep]], on="star_id", how="left",
-                            validate="one_to_one")
+    table, about = apply_decisions(candidates.reset_index(drop=True), decisions), {}
+    if lines is not None:
+        about = {name: text for name, text in about_lines.items() if name in lines}
+        one = lines.drop_duplicates("obsid")[["obsid", *about]]
+        table = table.merge(one, on="obsid", how="left", validate="one_to_one")
     hms, dms = sexagesimal(table["ra"], table["dec"])
     table = table.assign(ra_hms=hms, dec_dms=dms, model=model[0], model_sha=model[1],
                          rank=rank_order(table)).sort_values("rank", ignore_index=True)

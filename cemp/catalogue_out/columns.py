@@ -49,6 +49,22 @@ ADDED = {
     "model": ("", "network that gave the labels"),
     "model_sha": ("", "SHA-256 of its weights, first 16 digits"),
 }
+#: Columns of notebook 11's measurements (`cemp.lines`) that enter: unit, description.
+LINES = {
+    "lines_n": ("", "bands of CH, C2 and CN in the joint fit"),
+    "lines_c_fe": ("dex", "carbon over iron from these bands alone, without the network's carbon"),
+    "lines_c_fe_low": ("dex", "lower end of its 68% interval"),
+    "lines_c_fe_high": ("dex", "upper end of its 68% interval"),
+    "lines_sigma": ("", "significance of carbon beyond [C/Fe] = 0"),
+    "lines_power": ("", "significance that [C/Fe] = 1 would have in this spectrum"),
+    "lines_verdict": ("", "enhanced, normal, or untested"),
+    "lines_kind": ("", "what the lines say the object is"),
+    "p_group1": ("", "probability of Yoon-Beers group I, given that the star is CEMP"),
+    "p_group2": ("", "probability of group II"), "p_group3": ("", "probability of group III"),
+    "p_cemp_no": ("", "probability of groups II and III together"),
+    "c_fe_correction": ("dex", "evolutionary correction to add to c_fe; interpretation only"),
+    "a_c_natal": ("dex", "A(C) of the star's birth, correction added; interpretation only"),
+}  # fmt: skip
 #: Kind, format and UCD where the fallback of `_about` would not do.
 _ABOUT = {
     "rank": ("int", "d", "stat.rank"), "designation": ("str", "", "meta.id;meta.main"),
@@ -67,6 +83,13 @@ _ABOUT = {
     "gband_excess": ("float", ".2f", "stat.value"), "gband_power": ("float", ".2f", "stat.value"),
     "gband_grade": ("str", "", "meta.code.qual"), "inspection": ("str", "", "meta.code.qual"),
     "n_inspectors": ("int", "d", "meta.number"), "inspection_note": ("str", "", "meta.note"),
+    "lines_n": ("int", "d", "meta.number"), "lines_c_fe": ("float", ".3f", "phys.abund.X"),
+    "lines_c_fe_low": ("float", ".3f", "stat.min;phys.abund.X"),
+    "lines_c_fe_high": ("float", ".3f", "stat.max;phys.abund.X"),
+    "lines_sigma": ("float", ".2f", "stat.snr"), "lines_power": ("float", ".2f", "stat.value"),
+    "lines_verdict": ("str", "", "meta.code.qual"), "lines_kind": ("str", "", "src.class"),
+    "c_fe_correction": ("float", ".3f", "phys.abund.X;meta.modelled"),
+    "a_c_natal": ("float", ".3f", "phys.abund.X;meta.modelled"),
     "model": ("str", "", "meta.id"), "model_sha": ("str", "", "meta.version"),
 }  # fmt: skip
 #: Descriptions that stand alone, or must not begin with a bracket.
@@ -173,7 +196,7 @@ def conform(table, columns):
             # + 0.0: a rounded -0.0003 must not become -0.000
             out[column.name] = np.array([float(format(v, column.fmt)) + 0.0 for v in values], float)
         else:
-            out[column.name] = values.to_numpy().astype(types[column.kind])
+            out[column.name] = values.fillna(0).to_numpy().astype(types[column.kind])
     return pd.DataFrame(out)
 
 

@@ -6,12 +6,10 @@ import pandas as pd
 from cemp.candidates.assess import fraction
 from cemp.candidates.classes import table1
 from cemp.candidates.probability import probabilities
-from cemp.constants import LABELS, WAVE
+from cemp.constants import LABELS
+from cemp.crossmatch_tables import NAMES
 from cemp.errors import BadInputError
 from cemp.sources import combine_entries, robust_sigma
-
-#: Rest wavelengths in which a spectrum shows carbon, CH G band to C2 [Angstrom, vacuum].
-CARBON_REGION = (4050.0, 5700.0)
 
 
 def star_by_star(stars, entries, folds=("test",)):
@@ -83,6 +81,33 @@ def agreement(table):
     return pd.DataFrame(rows)
 
 
+def agreement_rows(table):
+    """Turn `agreement` into rows of a TeX table.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+
+    Returns
+    -------
+    list of list of str
+        One row a source: its name, then for each label n, offset with error, scatter, pull.
+    """
+    rows = []
+    for source, part in table.groupby("source", sort=True):
+        cells, part = [NAMES[source]], part.set_index("label")
+        for name in LABELS:
+            row, digits = part.loc[name], 0 if name == "teff" else 2
+            cells.append(f"{row['n']:d}")
+            if row["n"] < 2:
+                cells += [r"\nodata"] * 3
+                continue
+            cells += [f"${row['offset']:+.{digits}f}\\pm{row['e_offset']:.{digits}f}$",
+                      f"{row['scatter']:.{digits}f}", f"{row['pull']:.2f}"]
+        rows.append(cells)
+    return rows
+
+
 def class_agreement(table, threshold):
     """Count how the predicted class meets each source's.
 
@@ -131,25 +156,6 @@ def label_probability(labels):
                          covariance)["p_cemp"]
 
 
-def good_share(store, obsids, region=CARBON_REGION):
-    """Measure what share of the carbon region is good pixels.
-
-    Parameters
-    ----------
-    store : cemp.vectors.VectorStore
-    obsids : array_like of int
-    region : tuple of float
-        Rest wavelengths [Angstrom].
-
-    Returns
-    -------
-    ndarray
-        Between 0 and 1.
-    """
-    inside = (WAVE >= region[0]) & (WAVE <= region[1])
-    return store.read(np.asarray(obsids)).good[:, inside].mean(axis=1)
-
-
 def known_cemp(labels, stars, folds=("test",)):
     """List the known CEMP stars of folds that trained nothing, found or not.
 
@@ -184,43 +190,42 @@ def known_cemp(labels, stars, folds=("test",)):
 #: Explanations of a miss, in the order in which they are tried: key, words.
 REASONS = {
     "none": "no usable spectrum",
-    "masked": "carbon region masked",
-    "noise": "S/N too low",
-    "limit": "label within its error of the limits of Table 1",
+    "light": "too little light where carbon shows",
+    "outside": "P(CEMP) high, but spectrum unlike the training",
+    "limit": "within its error of the limits of Table 1",
+    "both": "iron put too high and carbon too low",
     "iron": "iron put above -2",
     "carbon": "carbon put too low",
-    "both": "iron put too high and carbon too low",
     "unsure": "in the class, but errors leave the probability low",
 }
 
 
-def explain(known, threshold, snr_floor=10.0, good_floor=0.5):
-    """Say of every known CEMP star whether it was found, and if not, why.
+def explain(known, threshold, sure=0.84):
+    """Say of every known CEMP star whether it was selected, and if not, why.
 
     Parameters
     ----------
     known : pandas.DataFrame
-        From `known_cemp`, with good_share.
+        Labels fe_h, c_fe, p_cemp (NaN without a spectrum), p_label, and the verdict of
+        `cemp.selection.recipe.select`: selected and refused_...; no spectrum, no verdict.
     threshold : float
-        P(CEMP) above which a star counts as found.
-    snr_floor, good_floor : float
-        S/N in g and share of good pixels below which nothing else need be asked.
+        P(CEMP) of the recipe.
+    sure : float
+        A star whose p_label is below this lies within about one error of the limits, where a
+        miss is nobody's fault.
 
     Returns
     -------
     pandas.DataFrame
-        A copy with found (bool) and why: ``"found"`` or a key of `REASONS`.
+        A copy with found (bool), why (``"found"`` or a key of `REASONS`) and why_text.
     """
-    out = known.copy()
-    out["found"] = out["p_cemp"] > threshold
+    out = known.assign(found=known["selected"].eq(True))
+    dark = out[["refused_snr", "refused_carbon", "refused_gband"]].eq(True)
     iron, carbon = out["fe_h"] >= -2.0, out["c_fe"] <= 0.7
-    rules = [
-        ("none", out["p_cemp"].isna()), ("masked", out["good_share"] < good_floor),
-        ("noise", out["snrg"] < snr_floor),
-        # where the label's own error puts one star in six outside, a miss is no one's fault
-        ("limit", out["p_label"] < 0.84), ("both", iron & carbon), ("iron", iron),
-        ("carbon", carbon),
-    ]  # fmt: skip
-    why = np.select([out["found"], *(rule for _, rule in rules)],
-                    ["found", *(key for key, _ in rules)], default="unsure")
-    return out.assign(why=why)
+    rules = {
+        "none": out["p_cemp"].isna(), "light": dark.any(axis=1),
+        "outside": out["p_cemp"] > threshold, "limit": out["p_label"] < sure,
+        "both": iron & carbon, "iron": iron, "carbon": carbon,
+    }  # fmt: skip
+    why = np.select([out["found"], *rules.values()], ["found", *rules], default="unsure")
+    return out.assign(why=why, why_text=[REASONS.get(key, "found") for key in why])

@@ -221,8 +221,8 @@ def finding_table(catalogue, where, settings=NightSettings()):  # noqa: B008  (f
     Returns
     -------
     pandas.DataFrame
-        In order of rank: rank, designation, gaia_source_id, ra_hms, dec_dms, gmag, teff, fe_h,
-        c_fe, a_c, p_cemp, gband_grade, inspection, best_month, hours_best, n_months, season,
+        In order of rank: rank, designation, gaia_source_id, ra, dec, ra_hms, dec_dms, gmag, teff,
+        fe_h, c_fe, a_c, p_cemp, gband_grade, inspection, best_month, hours_best, n_months, season,
         least_airmass (at culmination; NaN for a star that does not rise).
     """
     kept = catalogue[catalogue["inspection"] != "reject"].sort_values("rank", ignore_index=True)
@@ -236,8 +236,8 @@ def finding_table(catalogue, where, settings=NightSettings()):  # noqa: B008  (f
         "season": [season(row) for row in good],
         "least_airmass": np.where(top > 0, 1 / np.sin(np.maximum(top, 1e-3)), np.nan).round(2),
     })
-    names = ["rank", "designation", "gaia_source_id", "ra_hms", "dec_dms", "gmag", "teff", "fe_h",
-             "c_fe", "a_c", "p_cemp", "gband_grade", "inspection"]
+    names = ["rank", "designation", "gaia_source_id", "ra", "dec", "ra_hms", "dec_dms", "gmag",
+             "teff", "fe_h", "c_fe", "a_c", "p_cemp", "gband_grade", "inspection"]
     return pd.concat([kept[names], about], axis=1)
 
 

@@ -101,7 +101,8 @@ def crossmatch_list(candidates, catalogues, radius_arcsec=3.0, epoch=2000.0):
         return pd.DataFrame(columns=["star_id", "source", "sep_arcsec",
                                      *(f"lit_{n}" for n in names), "c_h_limit", "lit_c_fe",
                                      "lit_cemp", "n_entries", "reference"])
-    out = combine_entries(pd.concat(found, ignore_index=True)).rename(columns={name: f"lit_{name}" for name in names})
+    out = combine_entries(pd.concat(found, ignore_index=True))
+    out = out.rename(columns={name: f"lit_{name}" for name in names})
     carbon = out["lit_c_h"].mask(out["c_h_limit"])
     out["lit_c_fe"] = carbon - out["lit_fe_h"]
     out["lit_cemp"] = table1(out["lit_fe_h"], out["lit_c_fe"])["cemp"]
