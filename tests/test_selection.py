@@ -1,13 +1,21 @@
 """The selection: its recipe, its simulation and its rates have known answers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from cemp.candidates.assess import binomial_interval
+from cemp.candidates.gband import NATIVE
 from cemp.constants import N_PIX, WAVE
 from cemp.errors import BadInputError
+from cemp.mock.instrument import InstrumentSettings
+from cemp.selection import agree, product, rates, sets, yields
 from cemp.selection import recipe as recipes
+from cemp.selection.function import SelectionFunction, halves, selection
 from cemp.selection.recipe import Recipe, carbon_coverage, select, threshold_for_purity
+from cemp.selection.simulate import Nights, realise
 
 
 def table_of(**columns):
@@ -101,3 +109,243 @@ def test_threshold_with_weights_ties_and_none():
         threshold_for_purity(p, np.zeros(60, bool), 0.5)
     with pytest.raises(BadInputError, match="no threshold"):
         threshold_for_purity([np.nan], [True], 0.5)
+
+
+# ---- simulated vectors --------------------------------------------------------------------------
+
+QUIET = InstrumentSettings(noise_share=1.0, noise_share_rms=0.0, pixel_error=0.0, telluric=0.0,
+                           noise_link=0.0, rv_floor=0.0)  # fmt: skip
+AWAY = (WAVE > 4000) & (WAVE < 6200)  # from the band that nobody corrects
+
+
+def made_nights(n=40, ivar=400.0):
+    """Observations of constant error; the last 100 pixels of each are bad."""
+    table = np.full((n, N_PIX), ivar, dtype=np.float32)
+    table[:, -100:] = 0
+    return Nights(np.arange(n), np.full(n, 1e6), np.linspace(4000, 7000, n), table)
+
+
+def test_noise_has_the_size_of_ivar_and_the_link_of_resampling():
+    nights, random = made_nights(), np.random.default_rng(2)
+    native = np.ones((40, NATIVE.size))
+    flux, ivar, good = realise(native, nights, np.arange(40), random, QUIET)
+    noise = (flux - 1)[:, AWAY] * 20
+    assert noise.std() == pytest.approx(1.0, abs=0.01)
+    assert abs(noise.mean()) < 0.01
+    # at 4000-6200 A a native pixel is 0.92-1.43 A wide: neighbours share one, distant ones none
+    assert 0.3 < np.mean(noise[:, 1:] * noise[:, :-1]) < 0.6
+    assert abs(np.mean(noise[:, 5:] * noise[:, :-5])) < 0.02
+    assert not good[:, -100:].any() and good[:, :-100].all()
+    assert np.all(flux[:, -100:] == 1) and np.all(ivar[~good] == 0) and np.all(ivar[good] == 400)
+
+
+def test_noise_is_less_where_the_survey_overstates_it_and_velocities_scatter():
+    random, nights = np.random.default_rng(3), made_nights()
+    line = 1 - 0.8 * np.exp(-0.5 * ((NATIVE - 5000) / 4) ** 2)
+    settings = replace(QUIET, noise_share=0.5, rv_floor=60.0)
+    flux, *_ = realise(np.tile(line, (40, 1)), nights, np.arange(40), random, settings)
+    clear = AWAY & (np.abs(WAVE - 5000) > 40)
+    assert ((flux - 1)[:, clear] * 20).std() == pytest.approx(0.5, abs=0.01)
+    near = np.abs(WAVE - 5000) < 15
+    depth = np.clip(1 - flux[:, near], 0, None)
+    centre = (depth * WAVE[near]).sum(axis=1) / depth.sum(axis=1)
+    assert 30 < np.std((centre - 5000) / 5000 * 299792) < 100
+
+
+def test_observations_are_drawn_from_stars_of_similar_temperature():
+    nights, random = made_nights(400), np.random.default_rng(4)
+    rows = nights.draw(np.full(500, 5500.0), random, near=40)
+    assert nights.teff[rows].min() > 5300 and nights.teff[rows].max() < 5700
+    assert len(set(rows)) > 30
+    assert np.ptp(nights.teff[nights.draw(np.full(500, np.nan), random)]) > 2900
+    assert nights.draw([3000.0, 9000.0], random, near=1).tolist() == [0, 399]
+
+
+def test_sets_hold_what_they_say():
+    rich = sets.draw_set("carbon_rich", 500)
+    assert rich["fe_h"].min() >= -2 and rich["c_fe"].min() >= 0.7
+    assert (rich["fe_h"] + rich["c_fe"]).max() < 0.3 and rich["c_fe"].max() > 1.8
+    natural = sets.draw_set("natural", 4000)
+    assert not ((natural["fe_h"] < -2) & (natural["c_fe"] > 0.7)).any()
+    assert natural["weight"].mean() == pytest.approx(1, abs=0.05)
+    # half of the stars are poor ones, but they weigh what the natural population has, about 7%
+    poor = natural["fe_h"] < sets.POOR
+    assert poor.mean() > 0.5
+    assert np.average(poor, weights=natural["weight"]) == pytest.approx(0.07, abs=0.02)
+    spread = sets.draw_set("function", 500)
+    assert spread["fe_h"].between(*sets.FUNCTION_FE_H).all() and spread["weight"].isna().all()
+    pd.testing.assert_frame_equal(spread, sets.draw_set("function", 500))
+    assert sets.draw_set("hot", 3)["teff"].isna().all()
+
+
+# ---- rates --------------------------------------------------------------------------------------
+
+
+def spectra(n_star, n_noise, hit_stars=(), weight=None):
+    """Table of spectra of which some stars are always selected."""
+    star = np.repeat(np.arange(n_star), n_noise)
+    table = pd.DataFrame({"star": star, "selected": np.isin(star, hit_stars)})
+    return table if weight is None else table.assign(weight=np.asarray(weight)[star])
+
+
+def test_rate_without_a_hit_gives_the_limit_of_the_stars():
+    found = rates.rate(spectra(100, 10))
+    assert (found["value"], found["hits"], found["spectra"], found["stars"]) == (0, 0, 1000, 100)
+    assert found["upper"] == pytest.approx(1 - 0.05 ** (1 / 100))
+
+
+def test_repeats_of_a_star_do_not_narrow_the_interval():
+    once, often = (rates.rate(spectra(200, n, range(20))) for n in (1, 10))
+    assert once["value"] == often["value"] == 0.1
+    assert often["high"] - often["low"] == pytest.approx(once["high"] - once["low"], rel=0.02)
+    low, high = binomial_interval(20, 200, 0.68)
+    assert (once["low"], once["high"]) == pytest.approx((float(low), float(high)))
+    # independent spectra do
+    table = spectra(200, 10).assign(selected=np.random.default_rng(6).random(2000) < 0.1)
+    free = rates.rate(table)
+    assert free["high"] - free["low"] < 0.4 * (once["high"] - once["low"])
+
+
+def test_weights_undo_an_enrichment():
+    weight = np.where(np.arange(200) < 100, 0.2, 1.8)  # the first half was drawn too often
+    found = rates.rate(spectra(200, 2, range(50), weight))
+    assert found["value"] == pytest.approx(0.5 * 0.2 / 2)
+
+
+def test_purity_follows_bayes_and_its_bound_the_upper_limit():
+    complete, alarm = {"value": 0.8}, {"value": 0.002, "upper": 0.008}
+    curve = rates.purity_curve([0.01], complete, alarm).iloc[0]
+    assert curve["purity"] == pytest.approx(0.008 / (0.008 + 0.99 * 0.002))
+    assert curve["lower"] == pytest.approx(0.008 / (0.008 + 0.99 * 0.008))
+
+
+def test_thresholds_below_what_was_simulated_are_refused():
+    with pytest.raises(BadInputError, match="above 0.2 only"):
+        rates.choose(table_of(), Recipe(p_threshold=0.1))
+    assert rates.choose(table_of(), Recipe())["selected"].all()
+
+
+# ---- the function and the order -----------------------------------------------------------------
+
+
+def made_function_table(n, seed):
+    """Simulated stars whose chance is known: it rises with [C/Fe] and S/N."""
+    random = np.random.default_rng(seed)
+    stars = sets.draw_set("function", n, seed)
+    snr = np.exp(random.uniform(np.log(3), np.log(200), n))
+    chance = 1 / (1 + np.exp(-2 * (stars["c_fe"] - 1.0) - np.log(snr / 20)))
+    table = stars.add_prefix("true_").assign(snrg=snr, chance=chance, star=np.arange(n), set="f")
+    return table.assign(selected=(random.random(n) < chance) & (snr >= 5))
+
+
+def test_selection_function_recovers_a_known_chance(tmp_path):
+    about = {"recipe": {"min_snr_g": 5.0}}
+    function = SelectionFunction(degree=2).fit(made_function_table(6000, 1), about)
+    new = made_function_table(2000, 2)
+    new = new[new["snrg"] >= 5]
+    labels = [new[f"true_{n}"] for n in ("teff", "logg", "fe_h", "c_fe")]
+    difference = function(*labels, new["snrg"]) - new["chance"]
+    assert np.nanstd(difference) < 0.04 and abs(np.nanmean(difference)) < 0.01
+    assert np.isfinite(difference).mean() > 0.97
+    table = function.calibration(new)
+    assert (table["stated"] - table["value"]).abs().max() < 0.12
+    assert function(4800, 1.8, -2.5, 2.0, 4.9) == 0
+    for outside in ((4800, 1.8, -1.0, 0.5), (4800, 1.8, -2.5, 2.9), (4800, 1.8, -2.5, -0.5),
+                    (8000, 4.0, -2.5, 1.0), (4800, 4.99, -2.5, 1.0), (4800, np.nan, -2.5, 1.0)):
+        assert np.isnan(function(*outside, 30.0))
+    function.to_json(tmp_path / "f.json")
+    again = SelectionFunction.from_json(tmp_path / "f.json")
+    assert again(4800, 1.8, -2.5, 1.5, [20.0, 50.0]) == pytest.approx(
+        function(4800, 1.8, -2.5, 1.5, [20.0, 50.0]), abs=1e-4)
+    with pytest.raises(BadInputError, match="no selection function"):
+        SelectionFunction.from_json(tmp_path / "none.json")
+    with pytest.raises(BadInputError, match="all or none"):
+        SelectionFunction().fit(new.assign(selected=True), about)
+
+
+def test_halves_keep_the_spectra_of_a_star_together():
+    table = spectra(40, 5).assign(set="natural")
+    fit, judge = halves(table)
+    assert len(judge) == 50 and not set(fit["star"]) & set(judge["star"])
+
+
+def test_bright_likely_candidates_come_first():
+    stars = pd.DataFrame({"p_cemp": [0.99, 0.6, 0.9], "gmag": [17.5, 15.0, np.nan]})
+    ranked = yields.rank(stars, yields.Telescope(overhead=0.0))
+    assert ranked.index.tolist() == [1, 0, 2]
+    assert ranked["hours"].tolist()[:2] == pytest.approx([1, 10])
+    assert yields.hours_for(ranked, 0.5) == 1 and np.isnan(yields.hours_for(ranked, 5))
+    assert yields.rank(stars, by="p_cemp").index.tolist() == [0, 2, 1]
+
+
+# ---- product and agreement ----------------------------------------------------------------------
+
+
+def test_product_comes_back_to_half_a_step(tmp_path):
+    random = np.random.default_rng(5)
+    n = 60
+    table = pd.DataFrame({
+        "set": np.repeat(["natural", "hot"], n // 2), "star": np.tile(np.arange(15), 4),
+        "p_cemp": random.random(n), "snrg": random.uniform(1, 300, n),
+        "carbon_good": random.random(n), "gband_good": random.random(n),
+        "outside_score": random.uniform(-1, 20, n),
+    })  # fmt: skip
+    for name, (offset, step, _) in list(product.CODES.items())[:5]:
+        named = name if name == "weight" else f"true_{name}"
+        table[named] = offset + step * (table["star"] * 3.3 % 20)
+        table.loc[table["set"] == "hot", named] = np.nan
+    product.write_product(table, tmp_path, {"seed": 1})
+    again, about = product.read_product(tmp_path)
+    table = table.sort_values(["set", "star"], kind="stable").reset_index(drop=True)
+    assert about["seed"] == 1 and again["set"].equals(table["set"])
+    for name in ("true_teff", "true_fe_h", "weight", "p_cemp", "carbon_good"):
+        step = product.CODES[name.removeprefix("true_")][1]
+        np.testing.assert_allclose(again[name], table[name], atol=0.5001 * step)
+    np.testing.assert_allclose(np.log(again["snrg"]), np.log(table["snrg"]), atol=0.0151)
+    far = np.abs(table["outside_score"] - 1) > 0.05
+    assert again["outside_reconstruction"][far].equals((table["outside_score"] > 1)[far])
+    with pytest.raises(BadInputError, match="no simulated.npz"):
+        product.read_product(tmp_path / "none")
+
+
+def test_agreement_counts_pairs():
+    table = pd.DataFrame({"file_p_cemp": [0.9, 0.9, 0.1, 0.9], "sim_p_cemp": [0.9, 0.1, 0.1, 0.1]})
+    for source in ("file", "sim"):
+        fine = {"snrg": 30, "carbon_good": 1, "gband_good": 1, "outside_score": 0.5}
+        table = table.assign(**{f"{source}_{name}": value for name, value in fine.items()})
+    row = agree.compare_selection(table, Recipe(), {"all": [True] * 4}).loc["all"]
+    assert row.tolist() == [4, 3, 1, 2, 0, 0.5]
+    twice = spectra(100, 2, range(10)).assign(set="a")
+    assert agree.compare_rates(twice, twice, ["a"]).loc["a", "sigmas"] == 0
+    other = spectra(100, 2, range(60)).assign(set="a")
+    assert agree.compare_rates(twice, other, ["a"]).loc["a", "sigmas"] > 5
+
+
+shipped = pytest.mark.skipif(not (product.SHIPPED / "simulated.npz").is_file(),
+                             reason="no committed simulation: python -m cemp.selection.product")
+
+
+@shipped
+def test_committed_simulation_is_what_the_paper_says():
+    table, about = product.read_product()
+    wanted = {name: n_star * n_noise for name, (n_star, n_noise) in sets.SIZES.items()}
+    assert table["set"].value_counts().to_dict() == wanted
+    natural = table[table["set"] == "natural"]
+    assert len(natural) >= 200_000
+    # to a code's step: a star at [Fe/H] = -1.99 may be stored as -2.00
+    inside = rates.distance_outside(natural["true_fe_h"], natural["true_c_fe"])
+    assert inside.min() > -0.03
+    assert len(about["weights_sha256"]) == 64
+    assert sum(f.stat().st_size for f in product.SHIPPED.iterdir()) < 2**20
+
+
+@shipped
+def test_committed_function_is_that_of_the_committed_simulation(tmp_path):
+    for name in ("simulated.npz", "simulated.json"):
+        (tmp_path / name).write_bytes((product.SHIPPED / name).read_bytes())
+    function, judge = product.fit_function(tmp_path)
+    labels = [judge[f"true_{n}"] for n in ("teff", "logg", "fe_h", "c_fe")]
+    kept = SelectionFunction.from_json()(*labels, judge["snrg"])
+    np.testing.assert_allclose(function(*labels, judge["snrg"]), kept, atol=0.02)
+    strong = selection(4800, 1.8, -2.8, 2.0, [10.0, 50.0])
+    assert strong[1] > 0.8 and selection(4800, 1.8, -2.8, 0.0, 50.0) < 0.05

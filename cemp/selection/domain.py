@@ -11,7 +11,7 @@ from cemp.selection.recipe import SIGNS, carbon_coverage
 from cemp.selection.sets import spread
 from cemp.selection.simulate import Maker, Nights, realise
 from cemp.transfer.outside import Domain, DomainSettings
-from cemp.transfer.reconstruct import BasisSettings
+from cemp.transfer.reconstruct import BasisSettings, kinds, typical_snr
 
 #: Spectra in memory at a time.
 CHUNK = 500
@@ -110,7 +110,15 @@ def fit_domain(store, observations, model, maker="library", fold="train", settin
         # The domain takes every third spectrum for thresholds: both sources are to be in both.
         order = rng("selection domain", SEED).permutation(len(sample[0]))
         sample = [values[order] for values in sample]
-    return Domain(settings or domain_settings()).fit(*sample)
+    return Domain(settings or domain_settings(_affordable(*sample[1:]))).fit(*sample)
+
+
+def _affordable(ivar, good, labels, most=20):
+    """Count the components that the kind with the fewest bright spectra can make."""
+    bright = typical_snr(ivar, good) >= domain_settings().basis.min_snr
+    fewest = min(np.sum(bright & kind) for kind in kinds(labels))
+    # Two in three make components, four in five of these; each component takes two.
+    return int(np.clip(0.2 * fewest, 2, most))
 
 
 def outside_flags(domain, flux, ivar, good, labels):

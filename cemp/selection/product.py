@@ -7,7 +7,7 @@ quarter of an hour on one core, part by part, to be stopped and gone on with at 
 import argparse
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +23,10 @@ from cemp.errors import BadInputError
 from cemp.models.io import load_model, versions
 from cemp.models.predict import predict
 from cemp.paths import ROOT, Paths
+from cemp.selection import rates
 from cemp.selection.domain import fit_domain, outside_flags
-from cemp.selection.recipe import carbon_coverage
+from cemp.selection.function import SelectionFunction, halves
+from cemp.selection.recipe import Recipe, carbon_coverage
 from cemp.selection.sets import SIZES, STRANGE, draw_set
 from cemp.selection.simulate import Maker, Nights, generator, realise
 from cemp.synthesis.grid import grid_hash
@@ -34,6 +36,8 @@ from cemp.vectors import open_vectors
 SHIPPED = ROOT / "cemp" / "data" / "selection"
 #: Stars of a part.
 PART = 500
+#: Sets that the selection function is fitted to.
+FITTED = ("function", "cemp", "carbon_rich")
 #: Spectra with a smaller P(CEMP) are not looked at any further: no recipe selects them.
 P_FLOOR = 0.2
 #: Column -> (offset, step, integer type) of the product.
@@ -174,14 +178,38 @@ def run_part(bench, name, stars, part, n_noise, seed=SEED):
     return pd.concat(parts, ignore_index=True)
 
 
-def simulate(paths, sizes=None, seed=SEED, minutes=np.inf, log=print):
-    """Simulate all sets, part by part; parts that are there are kept.
+def simulate(bench, sizes, seed=SEED):
+    """Simulate sets in memory.
+
+    Parameters
+    ----------
+    bench : Bench
+    sizes : dict of str to (int, int)
+        Set to its number of stars and observations of each.
+    seed : int
+
+    Returns
+    -------
+    pandas.DataFrame
+        As of `run_part`, with the name of the ``set``, star numbers of the set, and
+        outside_reconstruction (score above 1).
+    """
+    tables = []
+    for name, (n_star, n_noise) in sizes.items():
+        stars = draw_set(name, n_star, seed)
+        for part, first in enumerate(range(0, n_star, PART)):
+            table = run_part(bench, name, stars.iloc[first : first + PART], part, n_noise, seed)
+            tables.append(table.assign(set=name, star=table["star"] + first))
+    table = pd.concat(tables, ignore_index=True)
+    return table.assign(outside_reconstruction=~(table["outside_score"] <= 1.0))
+
+
+def simulate_in_parts(paths, seed=SEED, minutes=np.inf, log=print):
+    """Simulate `SIZES` part by part; parts of this network that are on disk are kept.
 
     Parameters
     ----------
     paths : cemp.paths.Paths
-    sizes : dict of str to (int, int), optional
-        `cemp.selection.sets.SIZES` by default.
     seed : int
     minutes : float
         Stop after the part in which this time has passed.
@@ -190,10 +218,11 @@ def simulate(paths, sizes=None, seed=SEED, minutes=np.inf, log=print):
     Returns
     -------
     pandas.DataFrame or None
-        All rows with the name of their ``set`` and star numbers of the set; None if stopped.
+        As of `simulate`; None if stopped.
     """
-    folder, started, bench, tables = paths.build / "selection", time.monotonic(), None, []
-    for name, (n_star, n_noise) in (sizes or SIZES).items():
+    key = f"{network_hash(paths)[:8]}-{seed}"
+    folder, started, bench, tables = paths.build / "selection" / key, time.monotonic(), None, []
+    for name, (n_star, n_noise) in SIZES.items():
         stars = None
         for part, first in enumerate(range(0, n_star, PART)):
             path = folder / f"{name}-{n_star}x{n_noise}-{part:03d}.parquet"
@@ -209,7 +238,13 @@ def simulate(paths, sizes=None, seed=SEED, minutes=np.inf, log=print):
                 log(f"{path.stem}: {time.monotonic() - started:.0f} s")
             table = pd.read_parquet(path)
             tables.append(table.assign(set=name, star=table["star"] + first))
-    return pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True)
+    return table.assign(outside_reconstruction=~(table["outside_score"] <= 1.0))
+
+
+def network_hash(paths):
+    """Tell which network a profile has trained: SHA-256 of its weights."""
+    return json.loads((paths.build / "03" / "macrn.json").read_text())["weights_sha256"]
 
 
 def write_product(table, folder, about):
@@ -294,14 +329,38 @@ def main(arguments=None):
     settings = parser.parse_args(arguments)
     torch.set_num_threads(1)
     paths = Paths(settings.profile)
-    table = simulate(paths, minutes=settings.minutes)
+    table = simulate_in_parts(paths, minutes=settings.minutes)
     if table is None:
         return
-    network = json.loads((paths.build / "03" / "macrn.json").read_text())
+    recipe = Recipe.from_json(paths.build / "05" / "recipe.json")
     about = {"made_by": f"python -m cemp.selection.product --profile {settings.profile}",
-             "profile": settings.profile, "seed": SEED, "weights_sha256": network["weights_sha256"],
-             "grid": grid_hash(), "versions": versions(), "p_floor": P_FLOOR}
+             "profile": settings.profile, "seed": SEED, "weights_sha256": network_hash(paths),
+             "grid": grid_hash(), "versions": versions(), "p_floor": P_FLOOR,
+             "recipe": asdict(recipe)}  # fmt: skip
     write_product(table, settings.out, about)
+    fit_function(settings.out)
+
+
+def fit_function(folder=SHIPPED):
+    """Fit the selection function to a product, with the recipe that the product names.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        Of the product; gets ``function.json``.
+
+    Returns
+    -------
+    function : cemp.selection.function.SelectionFunction
+    judge : pandas.DataFrame
+        Simulated spectra that it was not fitted to.
+    """
+    table, about = read_product(folder)
+    recipe = Recipe(**about["recipe"] | {"exclude": tuple(about["recipe"]["exclude"])})
+    fit, judge = halves(rates.choose(table[table["set"].isin(FITTED)], recipe, about["p_floor"]))
+    function = SelectionFunction().fit(fit, {k: about[k] for k in ("recipe", "weights_sha256")})
+    function.to_json(Path(folder) / "function.json")
+    return function, judge
 
 
 if __name__ == "__main__":
