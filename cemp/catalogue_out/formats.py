@@ -148,7 +148,7 @@ def _read_votable(path):
 
 def _read_fits(path):
     """Read what `write_fits` wrote."""
-    table = Table.read(path, hdu="CANDIDATES", unit_parse_strict="silent")
+    table = Table.read(path, format="fits", hdu="CANDIDATES", unit_parse_strict="silent")
     table.convert_bytestring_to_unicode()
     return pd.DataFrame({name: np.asarray(table[name]) for name in table.colnames})
 

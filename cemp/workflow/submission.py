@@ -60,16 +60,15 @@ def inline(path, folder=None):
         target = target if target.is_file() else target.with_name(target.name + ".tex")
         if not target.is_file():
             raise BadInputError(f"{path.name} inputs {match[1]}, which is not there: `make all`")
-        return inline(target, folder).rstrip("\n")
+        body = inline(target, folder).rstrip("\n")
+        # a comment in its last line would swallow what follows the input
+        return body + ("\n" if COMMENT.search(body.rpartition("\n")[2]) else "")
 
     lines = []
     for line in path.read_text(encoding="utf-8").split("\n"):
         mark = COMMENT.search(line)
         text, rest = (line[: mark.start()], line[mark.start() :]) if mark else (line, "")
-        whole = re.sub(r"\\input\{([^}]+)\}", replace, text)
-        # a comment of the last inlined line would swallow what follows on this one
-        glue = "\n" if whole != text and COMMENT.search(whole.rpartition("\n")[2]) else ""
-        lines.append(whole + glue + rest)
+        lines.append(re.sub(r"\\input\{([^}]+)\}", replace, text) + rest)
     return "\n".join(lines)
 
 
