@@ -5,7 +5,8 @@ import contextlib
 import sys
 
 from cemp import __version__
-from cemp.predict.command import add_parser
+from cemp.inject import command as inject
+from cemp.predict import command as predict
 
 
 def main(words=None):
@@ -24,7 +25,9 @@ def main(words=None):
     words = sys.argv[1:] if words is None else list(words)
     parser = argparse.ArgumentParser(prog="python -m cemp", description=__doc__.split(": ")[1])
     parser.add_argument("--version", action="version", version=f"cemp {__version__}")
-    add_parser(parser.add_subparsers(title="commands", metavar="COMMAND", required=True))
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in (predict, inject):
+        command.add_parser(commands)
     options = parser.parse_args(words)
     options.words = words
     return options.run(options)

@@ -21,7 +21,7 @@ from cemp.predict.columns import as_table
 from cemp.predict.velocity import shift_of
 from cemp.preprocess.pipeline import PreprocessSettings, preprocess
 from cemp.readers import identifier
-from cemp.selection.recipe import CARBON_REGION, carbon_coverage, enough_light
+from cemp.selection.recipe import CARBON_REGION, SIGNS, carbon_coverage, enough_light, select
 from cemp.transfer.coverage import FEATURES, coverage
 from cemp.transfer.hull import FACES, hull_depth
 from cemp.transfer.model import SHIPPED, SkyModel, c_fe_error
@@ -226,6 +226,7 @@ def label(vectors, about, settings):
     flags["clean"] = ~flags[["flag_outside", "flag_velocity", "flag_no_gband", "flag_carbon",
                              "flag_low_snr"]].any(axis=1)  # fmt: skip
     table["p_cemp"] = table["p_cemp"].mask(flags["flag_carbon"])
+    flags["candidate"] = _candidates(table, good, outside, settings.recipe)
     flags["reason"] = _reasons(outside["reason"], flags, table)
     return as_table(pd.concat([table, flags], axis=1))
 
@@ -290,7 +291,7 @@ def judge(table, good, settings):
     seen = coverage(good)
     share = table["good_fraction"].to_numpy(dtype=float)
     lost = seen[[f"{name}_missing" for name in FEATURES]].to_numpy()
-    snr = table["snrg"].astype(float).fillna(table["snr"])
+    snr = _snr_g(table)
     dark, why = lacks_light(snr, good, settings.recipe)
     reasons = []
     for k, row in enumerate(lost):
@@ -305,6 +306,19 @@ def judge(table, good, settings):
         "flag_low_snr": ~(snr >= settings.low_snr).to_numpy(),
         "reason": reasons,
     })  # fmt: skip
+
+
+def _snr_g(table):
+    """S/N in g by the header, or the median S/N where it says none."""
+    return table["snrg"].astype(float).fillna(table["snr"])
+
+
+def _candidates(table, good, outside, recipe):
+    """Apply the recipe: (n,) bool. A sign that the model's domain does not know excludes nobody."""
+    signs = {f"outside_{name}": outside[name].to_numpy() if name in outside else False
+             for name in SIGNS}  # fmt: skip
+    known = carbon_coverage(good).assign(p_cemp=table["p_cemp"], snrg=_snr_g(table), **signs)
+    return select(known, recipe)["selected"].to_numpy()
 
 
 def lacks_light(snr, good, recipe):

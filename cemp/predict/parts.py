@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +22,29 @@ CODE = ("constants.py", "fitsfile.py", "indices.py", "lamost.py", "spectrum.py",
         "models", "predict", "preprocess", "readers", "selection/recipe.py", "transfer")
 
 
-def make_tasks(folder, edges, settings, sha256):
+@dataclass(frozen=True)
+class Job:
+    """Another table than that of labels, made of files in the same way: parts, then joined.
+
+    Parameters
+    ----------
+    work : callable
+        ``work(files, settings)`` gives rows and skipped files, two DataFrames; it must pickle.
+    columns : dict of str to Column
+        Of the rows; among them ``cemp``, ``clean`` and ``obsid``, which the summary counts.
+    name : str
+        Of the FITS extension.
+    mark : str
+        All that `work` depends on beside files, settings and this package's labels.
+    """
+
+    work: object
+    columns: dict = field(default_factory=dict)
+    name: str = "LABELS"
+    mark: str = ""
+
+
+def make_tasks(folder, edges, settings, sha256, job=None):
     """List the parts of a run.
 
     Parameters
@@ -34,16 +56,18 @@ def make_tasks(folder, edges, settings, sha256):
     settings : PredictSettings
     sha256 : str
         Of the model.
+    job : Job, optional
+        Labels by default.
 
     Returns
     -------
     list of dict
         Arguments of `make_part`; small, whatever the number of files.
     """
-    mark = json.dumps([asdict(settings), sha256, code_hash()])
+    mark = json.dumps([asdict(settings), sha256, code_hash(), *([job.mark] if job else [])])
     return [
         {"number": number, "folder": str(folder), "stretch": stretch, "settings": settings,
-         "mark": mark}
+         "mark": mark, "job": job}
         for number, stretch in enumerate(zip(edges[:-1], edges[1:], strict=True))
     ]  # fmt: skip
 
@@ -63,24 +87,24 @@ def make_part(task):
         the class, and those without a flag), ``skipped`` (count by kind), ``widths``
         (bytes of the longest text in each text column) and ``fresh`` (files read now).
     """
-    folder = Path(task["folder"])
+    folder, job = Path(task["folder"]), task["job"] or Job(label_files, COLUMNS)
     files = read_stretch(folder / "inputs", *task["stretch"])
     name = f"part-{task['number']:06d}-{_fingerprint(files, task['mark'])}"
     done, fresh = folder / f"{name}.parquet", 0
     if not done.exists():
-        labels, skipped = label_files(files, task["settings"])
+        labels, skipped = job.work(files, task["settings"])
         with atomic_path(folder / f"{name}.skipped.parquet") as path:
             skipped.to_parquet(path, index=False)
         with atomic_path(done) as path:
             labels.to_parquet(path, index=False)
         fresh = len(files)
-    labels, skipped = read_part(folder, name)
+    labels, skipped = read_part(folder, name, job.columns)
     return {
         "number": task["number"], "name": name, "files": len(files), "labelled": len(labels),
         "cemp": int(labels["cemp"].sum()),
         "clean_cemp": int((labels["cemp"] & labels["clean"]).sum()),
         "skipped": skipped["kind"].value_counts().to_dict(), "fresh": fresh,
-        "widths": _widths(labels, COLUMNS) | {
+        "widths": _widths(labels, job.columns) | {
             f"skipped {key}": width for key, width in _widths(skipped, SKIPPED).items()},
     }  # fmt: skip
 
@@ -98,18 +122,48 @@ def label_files(files, settings):
     labels, skipped : pandas.DataFrame
         Columns `COLUMNS` and `SKIPPED`, each in the order of the files.
     """
-    vectors, about, skipped = [], [], []
+    _, vectors, about, skipped = read_files(files, settings)
+    return label(vectors, about, settings), skipped
+
+
+def read_files(files, settings):
+    """Read and preprocess some files.
+
+    Parameters
+    ----------
+    files : list of str
+    settings : PredictSettings
+
+    Returns
+    -------
+    spectra : list of cemp.spectrum.Spectrum
+        Those that can be labelled, as they were observed.
+    vectors : list of cemp.preprocess.pipeline.Vector
+    about : list of dict
+        What the files tell.
+    skipped : pandas.DataFrame
+        The others, columns `SKIPPED`.
+    """
+    spectra, vectors, about, skipped = [], [], [], []
     for file in files:
-        vector, row = prepare(partial(read_any, file, settings.read), settings)
+        seen = []
+        vector, row = prepare(partial(_remember, file, settings.read, seen), settings)
         row["file"] = printable(file)
         if vector is None:
             if not os.path.lexists(file):
                 row["kind"] = "missing file"
             skipped.append(row | {"reason": printable(row["reason"])})
         else:
+            spectra += seen
             vectors.append(vector)
             about.append(row)
-    return label(vectors, about, settings), as_table(skipped, SKIPPED)
+    return spectra, vectors, about, as_table(skipped, SKIPPED)
+
+
+def _remember(file, options, seen):
+    """Read a file and keep its spectrum."""
+    seen.append(read_any(file, options))
+    return seen[-1]
 
 
 def printable(text):
@@ -117,13 +171,15 @@ def printable(text):
     return " ".join(os.fsencode(text).decode("utf-8", "backslashreplace").split("\n"))
 
 
-def read_part(folder, name):
+def read_part(folder, name, columns=None):
     """Read what a part holds.
 
     Parameters
     ----------
     folder : pathlib.Path
     name : str
+    columns : dict of str to Column, optional
+        Of the rows; `COLUMNS` by default.
 
     Returns
     -------
@@ -131,7 +187,7 @@ def read_part(folder, name):
     """
     labels = pd.read_parquet(folder / f"{name}.parquet")
     skipped = pd.read_parquet(folder / f"{name}.skipped.parquet")
-    return as_table(labels), as_table(skipped, SKIPPED)
+    return as_table(labels, columns), as_table(skipped, SKIPPED)
 
 
 def ascii_bytes(values):

@@ -44,6 +44,10 @@ class Outcome:
         Stars that Table 1 calls CEMP, and those of them whose spectra no flag speaks against.
     has_domain : bool
         Whether spectra unlike the training's could be flagged.
+    columns : dict of str to Column
+        Of the table.
+    name : str
+        Of its FITS extension.
     """
 
     files: int = 0
@@ -57,6 +61,8 @@ class Outcome:
     cemp: int = 0
     clean_cemp: int = 0
     has_domain: bool = False
+    columns: dict = field(default_factory=lambda: COLUMNS)
+    name: str = "LABELS"
 
     def add(self, part):
         """Count what `make_part` returned."""
@@ -101,7 +107,8 @@ def skipped_file(out):
     return out.with_name(f"{out.stem}_skipped.csv")
 
 
-def predict_to_file(paths, out, settings=None, jobs=1, command="", progress=True, keep=False):
+def predict_to_file(paths, out, settings=None, jobs=1, command="", progress=True, keep=False,
+                    job=None):  # fmt: skip
     """Label spectra and write the table.
 
     Parameters
@@ -119,6 +126,8 @@ def predict_to_file(paths, out, settings=None, jobs=1, command="", progress=True
         Whether to tell on stderr how far it is.
     keep : bool
         Keep the parts, so that a later run over more files reads the new ones only.
+    job : cemp.predict.parts.Job, optional
+        Another table to make of the files, as `cemp.inject` does.
 
     Returns
     -------
@@ -142,7 +151,9 @@ def predict_to_file(paths, out, settings=None, jobs=1, command="", progress=True
                 shutil.rmtree(folder, ignore_errors=True)
             raise
         outcome.has_domain = labeller.domain is not None
-        tasks = make_tasks(folder, edges, settings, labeller.sha256)
+        if job:
+            outcome.columns, outcome.name = job.columns, job.name
+        tasks = make_tasks(folder, edges, settings, labeller.sha256, job)
         tell = _Progress(outcome, progress)
         run_tasks(make_part, tasks, jobs, tell)
         remove_stale(folder, set(outcome.parts.values()))
@@ -166,7 +177,7 @@ def _join(folder, outcome, out, cards):
     names = [outcome.parts[number] for number in sorted(outcome.parts)]
     _write(skipped_file(out), names, folder, outcome, cards, labels=False)
     if outcome.labelled:
-        outcome.same_obsid = _same_obsid(folder, names)
+        outcome.same_obsid = _same_obsid(folder, names, outcome.columns)
         _write(out, names, folder, outcome, cards)
 
 
@@ -176,23 +187,24 @@ def _write(path, names, folder, outcome, cards, labels=True):
         writer = WRITERS[path.suffix.lower()](temporary)
         try:
             if labels:
-                writer.begin("LABELS", COLUMNS, outcome.widths, outcome.labelled, cards)
+                writer.begin(outcome.name, outcome.columns, outcome.widths, outcome.labelled, cards)
                 for name in names:
-                    writer.write(read_part(folder, name)[0])
+                    writer.write(read_part(folder, name, outcome.columns)[0])
                 writer.end()
             if not labels or path.suffix.lower() == ".fits":
                 widths = {k: outcome.widths[f"skipped {k}"] for k in SKIPPED}
                 writer.begin("SKIPPED", SKIPPED, widths, outcome.skipped.total(), {})
                 for name in names:
-                    writer.write(read_part(folder, name)[1])
+                    writer.write(read_part(folder, name, outcome.columns)[1])
                 writer.end()
         finally:
             writer.close()
 
 
-def _same_obsid(folder, names):
+def _same_obsid(folder, names, columns):
     """Count rows whose obsid stands in another row too (8 bytes of memory a row)."""
-    ids = [read_part(folder, name)[0]["obsid"].dropna().to_numpy(np.int64) for name in names]
+    ids = [read_part(folder, name, columns)[0]["obsid"].dropna().to_numpy(np.int64)
+           for name in names]  # fmt: skip
     _, counts = np.unique(np.concatenate(ids), return_counts=True)
     return int(counts[counts > 1].sum())
 
