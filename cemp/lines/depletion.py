@@ -35,9 +35,10 @@ def model(coefficients, logg, fe_h, c_fe):
         Amplitude (quadratic in [C/Fe], with [Fe/H]) times a logistic function of log g whose place
         moves with [Fe/H] and [C/Fe]; never below 0.
     """
-    a, x = np.asarray(coefficients), np.asarray(fe_h) + 3.0
-    c = np.asarray(c_fe)
-    amplitude = np.logaddexp(0, 10 * (a[0] + a[1] * x + a[2] * c + a[3] * c**2 + a[4] * x * c)) / 10
+    a, x, c = np.asarray(coefficients), np.asarray(fe_h) + 3.0, np.asarray(c_fe)
+    amplitude = a[0] + a[1] * x + a[2] * c + a[3] * c**2 + a[4] * x * c
+    with np.errstate(invalid="ignore"):  # stars without a label
+        amplitude = np.logaddexp(0, 10 * amplitude) / 10
     middle = a[5] + a[6] * x + a[7] * c + a[8] * x * c
     return amplitude / (1 + np.exp(np.clip((np.asarray(logg) - middle) / a[9], -50, 50)))
 

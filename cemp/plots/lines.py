@@ -31,10 +31,11 @@ def draw_carbon(data):
         rows = data["member"] == value
         left.plot(data["snr"][rows], np.clip(data["sigma"][rows], -5, 30), linestyle="none",
                   alpha=0.7, label=text, **style)
-    left.set(ylim=(-6, 40), ylabel=r"carbon beyond [C/Fe] = 0 [$\sigma$]", title=str(data["note"]))
+    left.set(ylim=(-6, 42), ylabel=r"carbon beyond [C/Fe] = 0 [$\sigma$]", title=str(data["note"]))
+    left.set_yticks([0, 10, 20, 30], ["0", "10", "20", r"$\geq$30"])
     for (line, marker), row, text in zip(KINDS, data["power"], data["power_name"], strict=False):
         middle.plot(data["bins"], row, line, marker=marker, markersize=3, label=str(text))
-    middle.set(ylabel=r"expected at [C/Fe] = 1 [$\sigma$]", yscale="log", ylim=(0.3, 100))
+    middle.set(ylabel=r"expected at [C/Fe] = 1 [$\sigma$]", yscale="log", ylim=(0.3, 60))
     for name, text, colour, marker in (("found", str(data["kind_note"]), COLOURS[5], "^"),
                                        ("alarm", "other stars", "0.45", "o")):
         value, low, high = data[name]
@@ -95,7 +96,7 @@ def draw_groups(data):
     matplotlib.figure.Figure
     """
     fig, ax = subplots(1, 1, width=COLUMN, height=3.2)
-    lines = ax.contour(data["grid_fe_h"], data["grid_a_c"], data["p_no"], [0.1, 0.5, 0.9],
+    lines = ax.contour(data["grid_fe_h"], data["grid_a_c"], data["p_no"], [0.2, 0.5, 0.8],
                        colors="0.35", linewidths=0.7, linestyles=["--", "-", ":"])
     ax.clabel(lines, fmt="%.1f", fontsize=6)
     for name, mean, covariance, colour, place in zip(
