@@ -63,6 +63,14 @@ def test_signs_outside_refuse_only_where_the_recipe_asks():
     assert select(table, Recipe(exclude=("error",)))["selected"].tolist() == [False, True]
 
 
+def test_limit_of_temperature_refuses_warm_stars_only():
+    table = table_of(teff=[5900.0, 6100.0, np.nan])
+    assert select(table, Recipe(max_teff=6000.0))["selected"].tolist() == [True, False, False]
+    assert select(table)["selected"].all()
+    with pytest.raises(BadInputError, match="lacks teff"):
+        select(table_of(), Recipe(max_teff=6000.0))
+
+
 def test_recipe_survives_a_file_and_refuses_nonsense(tmp_path):
     recipe = Recipe(p_threshold=0.73, min_snr_g=8.0, exclude=("reconstruction", "error"))
     recipe.to_json(tmp_path / "recipe.json")
@@ -290,18 +298,20 @@ def test_product_comes_back_to_half_a_step(tmp_path):
         "carbon_good": random.random(n), "gband_good": random.random(n),
         "outside_score": random.uniform(-1, 20, n),
     })  # fmt: skip
-    for name, (offset, step, _) in list(product.CODES.items())[:5]:
-        named = name if name == "weight" else f"true_{name}"
-        table[named] = offset + step * (table["star"] * 3.3 % 20)
-        table.loc[table["set"] == "hot", named] = np.nan
+    for name in (*product.STAR_COLUMNS, "teff"):
+        offset, step, _ = product.CODES[name]
+        table[name] = offset + step * (table["star"] * 3.3 % 20)
+    table.loc[table["set"] == "hot", list(product.STAR_COLUMNS)] = np.nan
     product.write_product(table, tmp_path, {"seed": 1})
     again, about = product.read_product(tmp_path)
     table = table.sort_values(["set", "star"], kind="stable").reset_index(drop=True)
     assert about["seed"] == 1 and again["set"].equals(table["set"])
     for name in ("true_teff", "true_fe_h", "weight", "p_cemp", "carbon_good"):
-        step = product.CODES[name.removeprefix("true_")][1]
+        step = product.CODES[name][1]
         np.testing.assert_allclose(again[name], table[name], atol=0.5001 * step)
     np.testing.assert_allclose(np.log(again["snrg"]), np.log(table["snrg"]), atol=0.0151)
+    seen = table["p_cemp"] > product.P_FLOOR + 1e-4
+    np.testing.assert_allclose(again["teff"][seen], table["teff"][seen], atol=7.501)
     far = np.abs(table["outside_score"] - 1) > 0.05
     assert again["outside_reconstruction"][far].equals((table["outside_score"] > 1)[far])
     with pytest.raises(BadInputError, match="no simulated.npz"):

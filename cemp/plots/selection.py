@@ -53,32 +53,38 @@ def draw_check(data):
 
 @figure("10_false")
 def draw_false(data):
-    """Draw false-positive rates by [Fe/H], by S/N and by kind.
+    """Draw false-positive rates by [Fe/H], Teff and S/N, and what is selected of each kind.
 
     Parameters
     ----------
     data : dict of str to ndarray
-        fe_h, snr, kinds: columns of `_bars`, each (8, n); kind_names.
+        fe_h, teff, snr, kinds: columns of `_bars`, each (8, n); kind_names.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    fig, axes = subplots(1, 3, width=PAGE, height=2.6)
+    fig, axes = subplots(2, 2, width=PAGE, height=4.8)
+    axes = axes.ravel()
     _bars(axes[0], data["fe_h"], color=COLOURS[0])
     axes[0].set(xlabel=LABEL_TEXT["fe_h"], ylabel="false-positive rate")
-    _bars(axes[1], data["snr"], log=True, color=COLOURS[0])
-    axes[1].set(xscale="log", xlabel=SNR_TEXT, ylabel="false-positive rate, natural mix")
+    _bars(axes[1], data["teff"], color=COLOURS[0])
+    axes[1].set(xlabel=LABEL_TEXT["teff"], ylabel="false-positive rate, [Fe/H] < -2")
+    _bars(axes[2], data["snr"], log=True, color=COLOURS[0])
+    axes[2].set(xscale="log", xlabel=SNR_TEXT, ylabel="false-positive rate, natural mix")
     kinds = np.array(data["kinds"], dtype=float)
     kinds[0], kinds[1] = np.arange(kinds.shape[1]) - 0.5, np.arange(kinds.shape[1]) + 0.5
-    _bars(axes[2], kinds, color=COLOURS[5])
-    axes[2].set_xticks(np.arange(kinds.shape[1]), data["kind_names"], rotation=35, ha="right")
-    axes[2].minorticks_off()
-    axes[2].set_ylabel("selected share")
+    _bars(axes[3], kinds, color=COLOURS[5])
+    axes[3].plot(np.arange(kinds.shape[1]), data["alone"], "x", color="0.35", markersize=5)
+    axes[3].set_xticks(np.arange(kinds.shape[1]), data["kind_names"])
+    axes[3].tick_params(axis="x", which="both", top=False, bottom=False)
+    axes[3].set_ylabel("selected share")
     for ax in axes:
         ax.set(yscale="log", ylim=(None, 2))
     axes[0].plot([], [], "v", markerfacecolor="none", color=COLOURS[0], label="95% limit")
     axes[0].legend(loc="upper right")
+    axes[3].plot([], [], "x", color="0.35", label="P(CEMP) alone")
+    axes[3].legend(loc="lower left")
     return fig
 
 
@@ -116,7 +122,7 @@ def draw_purity(data):
     Parameters
     ----------
     data : dict of str to ndarray
-        prevalence, purity, lower, each (n_threshold, n); thresholds; natural (prevalence);
+        prevalence (n,); purity, lower, each (n_recipe, n); names of recipes; natural (prevalence);
         curve: threshold, completeness, purity, lower of the natural mix, each (m,).
 
     Returns
@@ -125,10 +131,10 @@ def draw_purity(data):
     """
     fig, axes = subplots(1, 2, width=PAGE, height=2.7)
     styles = ("-", "--", ":", "-.")
-    for k, threshold in enumerate(data["thresholds"]):
+    for k, name in enumerate(data["names"]):
         x = data["prevalence"]
         axes[0].plot(x, data["purity"][k], color=COLOURS[k], linestyle=styles[k],
-                     label=f"P(CEMP) > {threshold:g}")
+                     label=str(name))
         axes[0].fill_between(x, data["lower"][k], data["purity"][k], color=COLOURS[k], alpha=0.15,
                              linewidth=0)
     axes[0].axvline(float(data["natural"]), color="0.4", linewidth=0.8)
@@ -136,7 +142,7 @@ def draw_purity(data):
                  ha="right", fontsize=7)
     axes[0].set(xscale="log", ylim=(0, 1.02), xlabel="share of CEMP stars among those searched",
                 ylabel="purity")
-    axes[0].legend(loc="lower right")
+    axes[0].legend(loc="upper left", bbox_to_anchor=(0, 0.99))
     threshold, complete, purity, lower = data["curve"]
     axes[1].fill_between(complete, lower, purity, color=COLOURS[0], alpha=0.2, linewidth=0)
     axes[1].plot(complete, purity, color=COLOURS[0])

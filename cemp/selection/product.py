@@ -42,13 +42,15 @@ FITTED = ("function", "cemp", "carbon_rich")
 P_FLOOR = 0.2
 #: Column -> (offset, step, integer type) of the product.
 CODES = {
-    "teff": (3800.0, 15.0, np.uint8), "logg": (0.0, 0.02, np.uint8), "fe_h": (-4.0, 0.02, np.uint8),
-    "c_fe": (-1.0, 0.02, np.uint8), "weight": (0.0, 0.01, np.uint8),
-    "p_cemp": (0.0, 1e-4, np.uint16), "ln_snr": (-1.0, 0.03, np.uint8),
+    "true_teff": (3800.0, 15.0, np.uint8), "true_logg": (0.0, 0.02, np.uint8),
+    "true_fe_h": (-4.0, 0.02, np.uint8), "true_c_fe": (-1.0, 0.02, np.uint8),
+    "weight": (0.0, 0.01, np.uint8), "p_cemp": (0.0, 1e-4, np.uint16),
+    "teff": (3800.0, 15.0, np.uint8), "ln_snr": (-1.0, 0.03, np.uint8),
     "carbon_good": (0.0, 0.005, np.uint8), "gband_good": (0.0, 0.005, np.uint8),
     "outside_score": (-1.0, 0.05, np.uint8),
 }  # fmt: skip
-STAR_COLUMNS = ("teff", "logg", "fe_h", "c_fe", "weight")
+#: Columns that the observations of a star share.
+STAR_COLUMNS = ("true_teff", "true_logg", "true_fe_h", "true_c_fe", "weight")
 
 
 @dataclass(frozen=True)
@@ -168,8 +170,9 @@ def run_part(bench, name, stars, part, n_noise, seed=SEED):
     random = generator(name, part, seed)
     native = (bench.maker.strange(name, len(stars), random) if name in STRANGE
               else bench.maker.stars(stars, random))  # fmt: skip
-    truth = stars[list(STAR_COLUMNS)].add_prefix("true_").reset_index(drop=True)
-    truth = truth.rename(columns={"true_weight": "weight"}).assign(star=np.arange(len(stars)))
+    names = {name: name.removeprefix("true_") for name in STAR_COLUMNS}
+    truth = pd.DataFrame({name: stars[column].to_numpy() for name, column in names.items()})
+    truth["star"] = np.arange(len(stars))
     parts = []
     for _ in range(n_noise):
         rows = bench.nights.draw(stars["teff"], random)
@@ -259,7 +262,8 @@ def write_product(table, folder, about):
     about : dict
         Provenance.
     """
-    table = table.assign(ln_snr=np.log(np.maximum(table["snrg"], 0.5)))
+    table = table.assign(ln_snr=np.log(np.maximum(table["snrg"], 0.5)),
+                         teff=table["teff"].where(table["p_cemp"] > P_FLOOR))  # fmt: skip
     table = table.sort_values(["set", "star"], kind="stable")
     stars = table.drop_duplicates(["set", "star"])
     names = sorted(table["set"].unique())
@@ -267,8 +271,7 @@ def write_product(table, folder, about):
               "noise": table.groupby(["set", "star"]).size().to_numpy(np.uint8)}
     for column, (offset, step, kind) in CODES.items():
         source = stars if column in STAR_COLUMNS else table
-        named = column if column == "weight" or column not in STAR_COLUMNS else f"true_{column}"
-        code = np.round((source[named].to_numpy(dtype=float) - offset) / step)
+        code = np.round((source[column].to_numpy(dtype=float) - offset) / step)
         top = np.iinfo(kind).max
         # The largest code stands for a missing value.
         arrays[column] = np.where(np.isfinite(code), np.clip(code, 0, top - 1), top).astype(kind)
@@ -289,7 +292,8 @@ def read_product(folder=SHIPPED):
     -------
     table : pandas.DataFrame
         One row a spectrum: set, star, true_teff, true_logg, true_fe_h, true_c_fe, weight, p_cemp,
-        snrg, carbon_good, gband_good, outside_score and outside_reconstruction (score above 1).
+        teff (predicted; NaN where P(CEMP) is below `P_FLOOR`), snrg, carbon_good, gband_good,
+        outside_score and outside_reconstruction (score above 1).
     about : dict
         Provenance.
 
@@ -311,10 +315,7 @@ def read_product(folder=SHIPPED):
     for column, (offset, step, kind) in CODES.items():
         code = arrays[column].astype(float)
         value = np.where(code == np.iinfo(kind).max, np.nan, offset + step * code)
-        if column in STAR_COLUMNS:
-            value = value[number]
-        named = column if column not in STAR_COLUMNS or column == "weight" else f"true_{column}"
-        table[named] = value
+        table[column] = value[number] if column in STAR_COLUMNS else value
     table["snrg"] = np.exp(table.pop("ln_snr"))
     table["outside_reconstruction"] = ~(table["outside_score"] <= 1.0)
     return table, about

@@ -32,6 +32,7 @@ REASONS = {
     "carbon": "too few good pixels at 4050-5700 A",
     "gband": "too few good pixels in the G band",
     "outside": "spectrum or labels outside what the training covers",
+    "warm": "predicted Teff above the limit",
 }
 
 
@@ -53,6 +54,10 @@ class Recipe:
     exclude : tuple of str
         `SIGNS` that refuse a star. Not ``labels``: a rare star lies at the edge of the labels by
         nature, and a margin there would refuse the very stars that are looked for.
+    max_teff : float or None
+        Predicted Teff [K] above which no star is selected; None for no limit. In warm stars CH is
+        too weak to be seen, and labels of carbon exist for those only that have much of it: the
+        network takes warm metal-poor stars for CEMP stars (notebook 10 measures it).
     """
 
     p_threshold: float = 0.5
@@ -60,6 +65,7 @@ class Recipe:
     min_carbon: float = 0.5
     min_gband: float = 0.5
     exclude: tuple = ("reconstruction",)
+    max_teff: float | None = None
 
     def __post_init__(self):
         shares = (self.p_threshold, self.min_carbon, self.min_gband)
@@ -102,6 +108,7 @@ class Recipe:
         except (OSError, ValueError, TypeError) as error:
             raise BadInputError(f"{path}: no recipe ({error}); write one with to_json") from error
         names = {field.name for field in fields(cls)}
+        content.setdefault("max_teff", None)
         if set(content) != names:
             wrong = ", ".join(sorted(names ^ set(content)))
             raise BadInputError(f"{path}: entries {wrong} missing or unknown; write it again")
@@ -165,7 +172,7 @@ def select(table, recipe=Recipe()):  # noqa: B008  (frozen)
     table : pandas.DataFrame
         One row a star or spectrum: p_cemp; snrg; carbon_good and gband_good
         (`carbon_coverage`); and outside_<sign>, bool, for each sign that the recipe excludes by
-        (`cemp.selection.domain.outside_flags`).
+        (`cemp.selection.domain.outside_flags`); teff, predicted, if the recipe limits it.
     recipe : Recipe
 
     Returns
@@ -180,11 +187,13 @@ def select(table, recipe=Recipe()):  # noqa: B008  (frozen)
         If a column is missing.
     """
     signs = [f"outside_{sign}" for sign in recipe.exclude]
-    _need(table, ("p_cemp", *signs))
+    limited = recipe.max_teff is not None
+    _need(table, ("p_cemp", *signs, *(["teff"] if limited else [])))
     refused = enough_light(table, recipe)
     refused["unknown"] = table["p_cemp"].isna() | table["snrg"].isna()
     refused["probability"] = ~(table["p_cemp"] > recipe.p_threshold)
     refused["outside"] = table[signs].to_numpy(dtype=bool).any(axis=1)
+    refused["warm"] = ~(table["teff"] <= recipe.max_teff) if limited else False
     out = pd.DataFrame({"selected": ~refused.any(axis=1)})
     return out.join(refused[list(REASONS)].add_prefix("refused_"))
 
