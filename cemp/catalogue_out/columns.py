@@ -24,8 +24,8 @@ class Column:
     unit : str
         As CDS writes it; ``dex`` for logarithms.
     what : str
-        Meaning in one line; never begins with ``[`` or ``?``, which machine-readable tables
-        would take for limits.
+        Meaning in one line that a FITS card holds; never begins with ``[`` or ``?``, which
+        machine-readable tables would take for limits.
     ucd : str
         Unified Content Descriptor (IVOA UCD1+).
     kind : {"str", "int", "float", "bool"}
@@ -52,7 +52,7 @@ ADDED = {
 #: Columns of notebook 11's measurements (`cemp.lines`) that enter: unit, description.
 LINES = {
     "lines_n": ("", "bands of CH, C2 and CN in the joint fit"),
-    "lines_c_fe": ("dex", "carbon over iron from these bands alone, without the network's carbon"),
+    "lines_c_fe": ("dex", "carbon over iron from these bands, not the network"),
     "lines_c_fe_low": ("dex", "lower end of its 68% interval"),
     "lines_c_fe_high": ("dex", "upper end of its 68% interval"),
     "lines_sigma": ("", "significance of carbon beyond [C/Fe] = 0"),
@@ -63,7 +63,7 @@ LINES = {
     "p_group2": ("", "probability of group II"), "p_group3": ("", "probability of group III"),
     "p_cemp_no": ("", "probability of groups II and III together"),
     "c_fe_correction": ("dex", "evolutionary correction to add to c_fe; interpretation only"),
-    "a_c_natal": ("dex", "A(C) of the star's birth, correction added; interpretation only"),
+    "a_c_natal": ("dex", "A(C) at birth, correction added; interpretation only"),
 }  # fmt: skip
 #: Kind, format and UCD where the fallback of `_about` would not do.
 _ABOUT = {
@@ -84,8 +84,8 @@ _ABOUT = {
     "gband_grade": ("str", "", "meta.code.qual"), "inspection": ("str", "", "meta.code.qual"),
     "n_inspectors": ("int", "d", "meta.number"), "inspection_note": ("str", "", "meta.note"),
     "lines_n": ("int", "d", "meta.number"), "lines_c_fe": ("float", ".3f", "phys.abund.X"),
-    "lines_c_fe_low": ("float", ".3f", "stat.min;phys.abund.X"),
-    "lines_c_fe_high": ("float", ".3f", "stat.max;phys.abund.X"),
+    "lines_c_fe_low": ("float", ".3f", "phys.abund.X;stat.min"),
+    "lines_c_fe_high": ("float", ".3f", "phys.abund.X;stat.max"),
     "lines_sigma": ("float", ".2f", "stat.snr"), "lines_power": ("float", ".2f", "stat.value"),
     "lines_verdict": ("str", "", "meta.code.qual"), "lines_kind": ("str", "", "src.class"),
     "c_fe_correction": ("float", ".3f", "phys.abund.X;meta.modelled"),
@@ -101,7 +101,7 @@ _WHAT = {
     "missing": "true where [Fe/H] or [C/Fe] is missing",
     "unclassified_mp": "gap of Table 1: -3 <= [Fe/H] < -2.5 and [C/Fe] <= 0.7",
     "inspection_note": "notes of the inspectors",
-    "gband_normal": "equivalent width of the G band expected of the star at [C/Fe] = 0",
+    "gband_normal": "G band expected of the star at [C/Fe] = 0",
 }
 #: What comes first; the other columns of the candidates follow in their own order.
 _FIRST = ("rank", "designation", "star_id", "obsid", "gaia_source_id", "ra", "dec", "ra_hms",
