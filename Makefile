@@ -65,24 +65,35 @@ OUT_06 := $(addprefix $(B)/06/,known_answers.csv solar_lines.csv held_out.csv)
 OUT_07 := $(if $(filter demo,$(PROFILE)),$(if $(wildcard $(REAL)/miles/labels.csv),$(addprefix \
   $(B)/07/,stars.csv fits.csv comparison.csv lamost.csv)))
 OUT_08 := $(addprefix $(B)/08/,cost.csv scores.csv classes.csv ranking.csv left_out.csv)
-STAGES := $(OUT_00) $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(OUT_05) $(OUT_06) $(OUT_07) $(OUT_08)
+OUT_10 := $(addprefix $(B)/10/,rates.csv completeness.csv ranked.csv)
+OUT_11 := $(B)/11/lines.parquet
+OUT_12 := $(if $(filter demo,$(PROFILE)),$(if $(wildcard $(REAL)/miles/labels.csv),$(addprefix \
+  $(B)/12/,lamost.parquet miles.parquet)))
+OUT_13 := $(addprefix $(B)/13/,candidates.fits candidates.vot candidates.mrt candidates.csv \
+  finding.csv known_cemp.csv counterparts.csv)
+STAGES := $(OUT_00) $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(OUT_05) $(OUT_06) $(OUT_07) $(OUT_08) \
+  $(OUT_10) $(OUT_11) $(OUT_12) $(OUT_13)
 
 IN_00  := $(wildcard cemp/data/grid/*)
 IN_01  := $(SURVEY)
 IN_02  := $(OUT_01) $(SURVEY)
 IN_03  := $(OUT_01) $(OUT_02)
 IN_04  := $(OUT_01) $(OUT_02) $(OUT_03) $(TRUTH)
-IN_05  := $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(TRUTH)
+IN_05  := $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(TRUTH) $(IN_00)
 IN_06  := $(IN_00)
 IN_07  := $(IN_00) $(shell find cemp/data/sky -name '*.pt' -o -name '*.json' 2> /dev/null)
 IN_08  := $(OUT_01) $(OUT_02) $(OUT_03) $(TRUTH) $(SURVEY) $(wildcard cemp/data/methods/*) $(IN_00)
+IN_10  := $(IN_05) $(OUT_05) $(wildcard cemp/data/selection/*)
+IN_11  := $(IN_05) $(OUT_05) $(SURVEY) $(wildcard cemp/data/lines/*)
+IN_12  := $(IN_07)
+IN_13  := $(IN_05) $(OUT_05) $(OUT_11) $(wildcard notebooks/decisions/$(PROFILE).csv)
 INPUTS := $(patsubst notebooks/%.ipynb,$(B)/inputs/%.json,$(NOTEBOOKS))
 
 run    = $(PYTHON) -m cemp.workflow.run $(1) --profile $(PROFILE) --timeout $(TIMEOUT)
 finish = ls $(1) > /dev/null && touch $(1)
 
 .PHONY: help all env stages paper receipt test unit figures verify data plan bench doctor notebooks \
-        smoke-checks reference lint tex clean distclean grid grid-collect grid-check sky rows tune \
+        smoke-checks reference lint tex submission clean distclean grid grid-collect grid-check sky rows tune \
         ablation thesis
 
 help: ## this list
@@ -96,7 +107,7 @@ env: $(ENV) ## the Python environment alone (.venv, unless conda or PYTHON=... h
 
 .PHONY: no-real
 no-real:
-	@$(if $(OUT_07),,echo '07_real_stars [$(PROFILE)] left out: its stars are not in $(REAL) (or REAL=...), or not asked for; the committed numbers stay')
+	@$(if $(OUT_07),,echo '07_real_stars, 12_injection [$(PROFILE)] left out: their stars are not in $(REAL) (or REAL=...), or not asked for; the committed numbers stay')
 
 stages: $(STAGES) ## the notebooks alone
 
@@ -155,6 +166,24 @@ $(OUT_08) &: $(B)/inputs/08_methods.json $(IN_08) | $(ENV)
 	@$(call run,08_methods)
 	@$(call finish,$(OUT_08))
 
+$(OUT_10) &: $(B)/inputs/10_selection.json $(IN_10) | $(ENV)
+	@$(call run,10_selection)
+	@$(call finish,$(OUT_10))
+
+$(OUT_11) &: $(B)/inputs/11_carbon_lines.json $(IN_11) | $(ENV)
+	@$(call run,11_carbon_lines)
+	@$(call finish,$(OUT_11))
+
+ifneq ($(OUT_12),)
+$(OUT_12) &: $(B)/inputs/12_injection.json $(IN_12) | $(ENV)
+	@$(call run,12_injection) --set real_dir=$(REAL)
+	@$(call finish,$(OUT_12))
+endif
+
+$(OUT_13) &: $(B)/inputs/13_catalogue.json $(IN_13) | $(ENV)
+	@$(call run,13_catalogue)
+	@$(call finish,$(OUT_13))
+
 # ---- the paper ----------------------------------------------------------------------------------
 
 TEX_PACKAGES := latexmk texlive-publishers texlive-latex-recommended texlive-latex-extra \
@@ -171,6 +200,9 @@ no-tex:
 
 $(B)/paper/ms.pdf: $(wildcard paper/*.tex paper/*.bib) $(STAGES) | $(ENV)
 	@$(PYTHON) -m cemp.workflow.paper --profile $(PROFILE)
+
+submission: $(B)/paper/ms.pdf ## the flat archive that the journal takes, typeset once from itself alone
+	@$(PYTHON) -m cemp.workflow.submission --profile $(PROFILE)
 
 tex: ## install TeX on Debian or Ubuntu
 	$(SUDO) apt-get update

@@ -18,7 +18,8 @@ from cemp.workflow.profile import declared_parameters, parameters, skips
 from cemp.workflow.publish import OPTIONAL
 
 NAMES = ("00_mock_survey", "01_crossmatch", "02_preprocessing", "03_training", "04_evaluation",
-         "05_candidates", "06_synthetic_spectra", "07_real_stars", "08_methods")
+         "05_candidates", "06_synthetic_spectra", "07_real_stars", "08_methods",
+         "10_selection", "11_carbon_lines", "12_injection", "13_catalogue")
 PROFILES = ("smoke", "demo", "dr11", "rows")
 
 every_notebook = pytest.mark.parametrize("name", NAMES)

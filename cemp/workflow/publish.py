@@ -13,7 +13,7 @@ from cemp.errors import BadInputError
 from cemp.paths import Paths
 
 #: Notebooks that need files beside the repository: without a run their committed outputs stay.
-OPTIONAL = ("07_real_stars",)
+OPTIONAL = ("07_real_stars", "12_injection")
 
 
 def neutral(text, root):
