@@ -81,10 +81,12 @@ def draw_false(data):
     axes[3].set_ylabel("selected share")
     for ax in axes:
         ax.set(yscale="log", ylim=(None, 2))
+    axes[2].set_ylim(2e-4, 0.1)
+    axes[3].set_ylim(1e-3, 4)
     axes[0].plot([], [], "v", markerfacecolor="none", color=COLOURS[0], label="95% limit")
     axes[0].legend(loc="upper right")
     axes[3].plot([], [], "x", color="0.35", label="P(CEMP) alone")
-    axes[3].legend(loc="lower left")
+    axes[3].legend(loc="upper left")
     return fig
 
 
@@ -123,7 +125,8 @@ def draw_purity(data):
     ----------
     data : dict of str to ndarray
         prevalence (n,); purity, lower, each (n_recipe, n); names of recipes; natural (prevalence);
-        curve: threshold, completeness, purity, lower of the natural mix, each (m,).
+        curve: threshold, completeness, purity, lower of the natural mix, each (m,); cool: the
+        same with a limit in Teff.
 
     Returns
     -------
@@ -138,19 +141,22 @@ def draw_purity(data):
         axes[0].fill_between(x, data["lower"][k], data["purity"][k], color=COLOURS[k], alpha=0.15,
                              linewidth=0)
     axes[0].axvline(float(data["natural"]), color="0.4", linewidth=0.8)
-    axes[0].text(float(data["natural"]) * 0.93, 0.97, "natural population", rotation=90, va="top",
-                 ha="right", fontsize=7)
+    axes[0].text(float(data["natural"]) * 1.06, 0.02, "natural population", rotation=90,
+                 va="bottom", ha="left", fontsize=7)
     axes[0].set(xscale="log", ylim=(0, 1.02), xlabel="share of CEMP stars among those searched",
                 ylabel="purity")
     axes[0].legend(loc="upper left", bbox_to_anchor=(0, 0.99))
-    threshold, complete, purity, lower = data["curve"]
-    axes[1].fill_between(complete, lower, purity, color=COLOURS[0], alpha=0.2, linewidth=0)
-    axes[1].plot(complete, purity, color=COLOURS[0])
-    for at in (0.3, 0.5, 0.7, 0.9):
-        k = int(np.argmin(np.abs(threshold - at)))
-        axes[1].plot(complete[k], purity[k], "o", color=COLOURS[5], markersize=4)
-        axes[1].annotate(f"{at:g}", (complete[k], purity[k]), (5, 4), textcoords="offset points",
-                         fontsize=7)
+    for key, colour, style, text in (("curve", COLOURS[0], "-", "all stars"),
+                                     ("cool", COLOURS[5], "--", str(data["names"][-1]))):
+        threshold, complete, purity, lower = data[key]
+        axes[1].fill_between(complete, lower, purity, color=colour, alpha=0.2, linewidth=0)
+        axes[1].plot(complete, purity, color=colour, linestyle=style, label=text)
+        for at in (0.3, 0.5, 0.7, 0.9):
+            k = int(np.argmin(np.abs(threshold - at)))
+            axes[1].plot(complete[k], purity[k], "o", color=colour, markersize=3)
+            axes[1].annotate(f"{at:g}", (complete[k], purity[k]), (3, 4), fontsize=7,
+                             textcoords="offset points")  # fmt: skip
+    axes[1].legend(loc="lower left")
     axes[1].set(xlabel="completeness", ylabel="purity, natural population", ylim=(0, 1.02))
     return fig
 
