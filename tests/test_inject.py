@@ -200,9 +200,11 @@ def test_known_responses_are_summarised():
 
 
 def test_reasons_of_the_missed_are_told_in_order():
-    table = pd.DataFrame({"is_cemp": [True] * 5 + [False], "candidate": [False] * 4 + [True, False],
-                          "flag_carbon": [True] + [False] * 5,
-                          "fe_h": [-1, -1.9, -2.5, -2.5, -3, 0], "c_fe": [0, 0, 0.5, 1, 2, 0], "reason": [""] * 6})  # fmt: skip
+    table = pd.DataFrame({"is_cemp": [True] * 5 + [False],
+                          "candidate": [False] * 4 + [True, False],
+                          "flag_carbon": [True] + [False] * 5, "reason": [""] * 6,
+                          "fe_h": [-1, -1.9, -2.5, -2.5, -3, 0],
+                          "c_fe": [0, 0, 0.5, 1, 2, 0]})  # fmt: skip
     counts = summary.why_missed(table)
     assert counts.sum() == 4 and counts["[Fe/H] found above -2"] == 1
     assert counts["no light in the blue"] == counts["[C/Fe] found below 0.7"] == 1
@@ -253,7 +255,7 @@ def run(*words):
 
 def test_the_table_is_whole_in_every_format(spectra, constant, tmp_path, capsys):
     tables = {}
-    for suffix in ("fits", "csv", "parquet", "ecsv"):
+    for suffix in ("fits", "csv", "ecsv", "parquet"):
         out = tmp_path / f"a.{suffix}"
         assert run(spectra, "--c-fe", 1, 2, 3.4, "--out", out, "--weights", constant,
                    "--jobs", 1) == 0  # fmt: skip
@@ -270,6 +272,8 @@ def test_the_table_is_whole_in_every_format(spectra, constant, tmp_path, capsys)
         np.testing.assert_allclose(first["c_fe_injected"], other["c_fe_injected"], rtol=1e-6)
         assert [str(v) == "True" for v in first["injected"]] == [
             str(v) == "True" for v in other["injected"]]
+    told = pd.read_csv(tmp_path / "a_summary.csv")
+    assert told["spectra"].tolist()[:3] == [6, 3, 3] and "Teff [K]" in said
     skipped = pd.read_csv(tmp_path / "a_skipped.csv")
     assert sorted(skipped["kind"]) == ["not injected"] * 3 + ["unreadable file"]
     dark = first[np.asarray(first["star_snrg"]) == 3]

@@ -23,11 +23,18 @@ what is written: for each spectrum one row as observed and one for each [C/Fe] t
   (--columns lists all). Carbon is only added, and metallicity stays: choose
   metal-poor stars to test the search for CEMP stars. Steps that the synthetic grid
   does not reach ([C/H] above +0.3, Teff outside 3900-7100 K) stand with the reason in
-  NAME_skipped.csv, as do files that cannot be read.
+  NAME_skipped.csv, as do files that cannot be read. NAME_summary.csv, and the screen,
+  tell bias and scatter of the recovered [C/Fe], the gain (rise found over rise made)
+  and the share made candidates, by [C/Fe], S/N and Teff.
   A run that was stopped goes on where it was: give the same command again.
 exit status: 0 if at least one spectrum was injected, 1 if none was, 2 if the run could
   not be done, 130 after Ctrl-C.
 """
+
+#: Columns of the table that the summary is made of, and those of the summary on the screen.
+NEEDED = ["identifier", "file", "injected", "c_fe_injected", "raised", "star_fe_h", "star_teff",
+          "star_snrg", "fe_h", "c_fe", "p_cemp", "candidate"]  # fmt: skip
+SHOWN = ["spectra", "bias", "scatter", "gain", "fe_bias", "p_cemp", "candidates", "low", "high"]
 
 
 def add_parser(commands):
@@ -113,23 +120,37 @@ def _inject(options):
     command = shlex.join(["python", "-m", "cemp", *options.words])
     outcome = predict_to_file(options.paths, options.out, settings, options.jobs, command,
                               not options.quiet, job=make_job(how))  # fmt: skip
-    injected = _count(options.out) if outcome.labelled else 0
+    found = _report(options.out) if outcome.labelled else None
+    injected = 0 if found is None else int(found.loc["all", "spectra"].sum())
     if not options.quiet or not injected:
         for line in _summary(outcome, injected, options.out, skipped_file(options.out)):
             print(line, file=sys.stderr)
+    if injected and not options.quiet:
+        print(found[SHOWN].to_string(float_format="{:.2f}".format), file=sys.stderr)
     return 0 if injected else 1
 
 
-def _count(out):
-    """Count injected rows of the table that was written."""
+def _report(out):
+    """Summarise the table that was written, beside it; None if nothing was injected."""
     import pandas as pd
     from astropy.table import Table
 
-    if Path(out).suffix.lower() == ".parquet":
-        return int(pd.read_parquet(out, columns=["injected"])["injected"].sum())
-    if Path(out).suffix.lower() == ".fits":
-        return int(Table.read(out, hdu=1)["injected"].sum())
-    return int(pd.read_csv(out, comment="#", usecols=["injected"])["injected"].sum())
+    from cemp.atomic import atomic_path
+    from cemp.inject.summary import add_response, report
+
+    kind = out.suffix.lower()
+    if kind == ".fits":
+        rows = Table.read(out, hdu=1)[NEEDED].to_pandas()
+    elif kind == ".parquet":
+        rows = pd.read_parquet(out, columns=NEEDED)
+    else:
+        rows = pd.read_csv(out, comment="#", usecols=NEEDED, low_memory=False)
+    if not rows["injected"].any():
+        return None
+    found = report(add_response(rows))
+    with atomic_path(out.with_name(f"{out.stem}_summary.csv")) as path:
+        found.to_csv(path)
+    return found
 
 
 def _summary(outcome, injected, out, skipped):

@@ -7,6 +7,10 @@ from cemp.candidates.assess import binomial_interval
 
 #: Table 1 of the paper: a star is CEMP below this [Fe/H] and above this [C/Fe].
 FE_H, C_FE = -2.0, 0.7
+#: Bins of a report: S/N(g) as observed, and Teff [K], with their names.
+SNR = ((0, 5, 10, 20, 50, 1000), ("below 5", "5-10", "10-20", "20-50", "above 50"))
+TEFF = ((0, 4500, 5000, 5500, 6000, 9000),
+        ("below 4500", "4500-5000", "5000-5500", "5500-6000", "above 6000"))  # fmt: skip
 
 
 def add_response(table, also=()):
@@ -69,6 +73,28 @@ def summarise(table, by):
 def _spread(values):
     """Robust standard deviation."""
     return 1.4826 * float((values - values.median()).abs().median())
+
+
+def report(table):
+    """Summarise injected spectra by [C/Fe], S/N and Teff.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `add_response`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As of `summarise`; the index holds the quantity and the group.
+    """
+    added = table[table["injected"]]
+    groups = {"[C/Fe]": added["c_fe_injected"].round(2),
+              "S/N(g)": pd.cut(added["star_snrg"], SNR[0], labels=SNR[1]),
+              "Teff [K]": pd.cut(added["star_teff"], TEFF[0], labels=TEFF[1])}  # fmt: skip
+    parts = {name: summarise(added, by) for name, by in groups.items()}
+    return pd.concat({"all": summarise(added, np.full(len(added), "all")), **parts},
+                     names=["quantity", "group"])  # fmt: skip
 
 
 def share_interval(found, trials):

@@ -34,10 +34,10 @@ def draw_example(data):
             text = f"[C/Fe] = {c_fe:+.1f}" + (" (as observed)" if k == 0 else "")
             ax.plot(data["wave"][inside], flux[inside], color=("k", COLOURS[0], COLOURS[5])[k % 3],
                     lw=0.9, ls=styles[k % 3], label=text)
-        ax.set(xlim=(low, high), ylim=(0.2, 1.12), title=name,
+        ax.set(xlim=(low, high), ylim=(0.38, 1.12), title=name,
                xlabel=r"rest wavelength [$\mathrm{\AA}$]")  # fmt: skip
     axes[0].set_ylabel("flux / continuum")
-    axes[0].legend(loc="lower left")
+    axes[2].legend(loc="lower left", handlelength=1.6)
     fig.suptitle(str(data["title"]), fontsize=8)
     return fig
 
