@@ -8,7 +8,7 @@ from cemp.candidates.assess import binomial_interval
 #: Table 1 of the paper: a star is CEMP below this [Fe/H] and above this [C/Fe].
 FE_H, C_FE = -2.0, 0.7
 #: Bins of a report: S/N(g) as observed, and Teff [K], with their names.
-SNR = ((0, 5, 10, 20, 50, 1000), ("below 5", "5-10", "10-20", "20-50", "above 50"))
+SNR = ((-1, 5, 10, 20, 50, 1000), ("below 5", "5-10", "10-20", "20-50", "above 50"))
 TEFF = ((0, 4500, 5000, 5500, 6000, 9000),
         ("below 4500", "4500-5000", "5000-5500", "5500-6000", "above 6000"))  # fmt: skip
 
