@@ -91,6 +91,8 @@ def test_dictionary_is_tex():
     assert rows[r"\texttt{gaia\_source\_id}"] == (r"\nodata", "Gaia source, 0 if none")
     assert rows[r"\texttt{vmp}"][1] == r"Table 1: $-$2.5 $\le$ [Fe/H] $<$ $-$1.5"
     assert rows[r"\texttt{gband}"][0] == r"\AA"
+    about = [columns.Column("x", "", "a 68% interval, A & B", "stat.value")]
+    assert columns.dictionary_rows(about)[0][2] == r"a 68\% interval, A \& B"
 
 
 # ---- formats ------------------------------------------------------------------------------------
@@ -326,6 +328,11 @@ def test_stars_missed_by_truth():
     lost = misses.missed_by_truth(stars, ["a"])
     assert lost["star_id"].tolist() == ["b"]
     assert lost["p_label"].tolist() == pytest.approx([0.5], abs=0.001)  # on the limit in carbon
+    more = pd.concat([lost] * 3, ignore_index=True).assign(
+        why=["limit", "iron", "carbon"], snrg=[90.0, 20.0, 50.0], obsid=[1, 2, 3], logg=2.0,
+        true_teff=5000.0)
+    drawn = misses.truth_as_label(more)
+    assert drawn["obsid"].tolist() == [3, 2] and drawn["label_c_fe"].tolist() == [0.7, 0.7]
 
 
 # ---- any list against the literature ------------------------------------------------------------

@@ -213,7 +213,7 @@ def dictionary_rows(columns):
         Name, unit, meaning; neighbours that share nothing but a prefix are not joined: a row a
         column.
     """
-    signs = {"&": r"\&", "_": r"\_", "<=": "\0", "<": "$<$", ">": "$>$", "\0": r"$\le$",
+    signs = {"&": r"\&", "%": r"\%", "_": r"\_", "<=": "\0", "<": "$<$", ">": "$>$", "\0": r"$\le$",
              " -": " $-$", "log10": r"$\log_{10}$"}
     rows = []
     for column in columns:

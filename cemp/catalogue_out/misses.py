@@ -96,6 +96,26 @@ def missed_by_truth(stars, candidates):
     return lost.assign(p_label=chance["p_cemp"]).reset_index(drop=True)
 
 
+def truth_as_label(lost):
+    """Give missed stars of a mock the columns of known stars: their truth in place of a label.
+
+    Parameters
+    ----------
+    lost : pandas.DataFrame
+        From `missed_by_truth`, with why (`cemp.catalogue_out.counterparts.explain`).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Those that the network got wrong (not for want of light, nor at the limits), by falling
+        S/N: label_teff, label_fe_h, label_c_fe are true, label_logg is the predicted one.
+    """
+    wrong = lost[lost["why"].isin(["iron", "carbon", "both", "unsure"])]
+    wrong = wrong.sort_values(["snrg", "obsid"], ascending=[False, True], ignore_index=True)
+    return wrong.assign(label_teff=wrong["true_teff"], label_logg=wrong["logg"], fold="search",
+                        label_fe_h=wrong["true_fe_h"], label_c_fe=wrong["true_c_fe"])
+
+
 def miss_arrays(missed, store, library, note):
     """Collect what the figure of misses shows.
 
@@ -125,7 +145,7 @@ def miss_arrays(missed, store, library, note):
         "flux": flux[:, shown].round(4),
         "by_label": library_spectra(missed, library, prefix="label_")[:, shown].round(4),
         "by_network": library_spectra(missed, library)[:, shown].round(4),
-        "name": [f"obsid {star['obsid']:.0f}\n{star['fold']} fold, S/N {star['snrg']:.0f}"
+        "name": [f"obsid {star['obsid']:.0f}\n{star['fold']}, S/N {star['snrg']:.0f}"
                  for _, star in missed.iterrows()],
         "text": [miss_text(star) for _, star in missed.iterrows()],
     }
@@ -144,7 +164,8 @@ def miss_text(star):
     """
     numbers = [f"{star[f'{p}teff']:.0f} K, [Fe/H] {star[f'{p}fe_h']:.2f}, "
                f"[C/Fe] {star[f'{p}c_fe']:.2f}" for p in ("label_", "")]
-    return (f"label {numbers[0]}; network {numbers[1]}, P {star['p_cemp']:.2f}\n"
+    word = "truth" if star["fold"] == "search" else "label"
+    return (f"{word} {numbers[0]}; network {numbers[1]}, P {star['p_cemp']:.2f}\n"
             f"{star['why_text']}")
 
 

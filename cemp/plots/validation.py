@@ -120,7 +120,7 @@ def draw_misses(data):
     fig, axes = subplots(n_star, 2, width=PAGE, height=0.9 + 1.4 * n_star, squeeze=False,
                          gridspec_kw={"width_ratios": [1, 1.7]}, sharex="col", sharey=True)
     kinds = (("flux", {"color": "k", "linewidth": 0.6}, "observed"),
-             ("by_label", {"color": COLOURS[0], "linewidth": 0.9}, "library at the label"),
+             ("by_label", {"color": COLOURS[0], "linewidth": 0.9}, "library at the label or truth"),
              ("by_network", {"color": COLOURS[5], "linewidth": 0.9, "linestyle": "--"},
               "library at the prediction"))  # fmt: skip
     for i, row in enumerate(axes):
