@@ -165,8 +165,8 @@ def miss_text(star):
     numbers = [f"{star[f'{p}teff']:.0f} K, [Fe/H] {star[f'{p}fe_h']:.2f}, "
                f"[C/Fe] {star[f'{p}c_fe']:.2f}" for p in ("label_", "")]
     word = "truth" if star["fold"] == "search" else "label"
-    return (f"{word} {numbers[0]}; network {numbers[1]}, P {star['p_cemp']:.2f}\n"
-            f"{star['why_text']}")
+    return (f"{word} {numbers[0]}; network {numbers[1]}\n"
+            f"P {star['p_cemp']:.2f}: {star['why_text']}")
 
 
 def plane_arrays(known, note):
