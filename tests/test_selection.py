@@ -11,7 +11,7 @@ from cemp.candidates.gband import NATIVE
 from cemp.constants import N_PIX, WAVE
 from cemp.errors import BadInputError
 from cemp.mock.instrument import InstrumentSettings
-from cemp.selection import agree, product, rates, sets, yields
+from cemp.selection import agree, bench, product, rates, sets, yields
 from cemp.selection import recipe as recipes
 from cemp.selection.function import SelectionFunction, halves, selection
 from cemp.selection.recipe import Recipe, carbon_coverage, select, threshold_for_purity
@@ -298,10 +298,10 @@ def test_product_comes_back_to_half_a_step(tmp_path):
         "carbon_good": random.random(n), "gband_good": random.random(n),
         "outside_score": random.uniform(-1, 20, n),
     })  # fmt: skip
-    for name in (*product.STAR_COLUMNS, "teff"):
+    for name in (*bench.STAR_COLUMNS, "teff"):
         offset, step, _ = product.CODES[name]
         table[name] = offset + step * (table["star"] * 3.3 % 20)
-    table.loc[table["set"] == "hot", list(product.STAR_COLUMNS)] = np.nan
+    table.loc[table["set"] == "hot", list(bench.STAR_COLUMNS)] = np.nan
     product.write_product(table, tmp_path, {"seed": 1})
     again, about = product.read_product(tmp_path)
     table = table.sort_values(["set", "star"], kind="stable").reset_index(drop=True)
@@ -310,7 +310,7 @@ def test_product_comes_back_to_half_a_step(tmp_path):
         step = product.CODES[name][1]
         np.testing.assert_allclose(again[name], table[name], atol=0.5001 * step)
     np.testing.assert_allclose(np.log(again["snrg"]), np.log(table["snrg"]), atol=0.0151)
-    seen = table["p_cemp"] > product.P_FLOOR + 1e-4
+    seen = table["p_cemp"] > bench.P_FLOOR + 1e-4
     np.testing.assert_allclose(again["teff"][seen], table["teff"][seen], atol=7.501)
     far = np.abs(table["outside_score"] - 1) > 0.05
     assert again["outside_reconstruction"][far].equals((table["outside_score"] > 1)[far])

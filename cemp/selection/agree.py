@@ -17,7 +17,7 @@ def pairs(bench, store, stars, truth, random):
 
     Parameters
     ----------
-    bench : cemp.selection.product.Bench
+    bench : cemp.selection.bench.Bench
     store : cemp.vectors.VectorStore
         Vectors that came from files.
     stars : pandas.DataFrame

@@ -7,7 +7,7 @@ quarter of an hour on one core, part by part, to be stopped and gone on with at 
 import argparse
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,31 +15,21 @@ import pandas as pd
 import torch
 
 from cemp.atomic import atomic_path
-from cemp.candidates import stars as star_tables
-from cemp.candidates.errors import ResidualCovariance
-from cemp.candidates.probability import probabilities
 from cemp.constants import SEED
 from cemp.errors import BadInputError
-from cemp.models.io import load_model, versions
-from cemp.models.predict import predict
+from cemp.models.io import versions
 from cemp.paths import ROOT, Paths
 from cemp.selection import rates
-from cemp.selection.domain import fit_domain, outside_flags
+from cemp.selection.bench import P_FLOOR, PART, STAR_COLUMNS, Bench, run_part
 from cemp.selection.function import SelectionFunction, halves
-from cemp.selection.recipe import Recipe, carbon_coverage
-from cemp.selection.sets import SIZES, STRANGE, draw_set
-from cemp.selection.simulate import Maker, Nights, generator, realise
+from cemp.selection.recipe import Recipe
+from cemp.selection.sets import SIZES, draw_set
 from cemp.synthesis.grid import grid_hash
-from cemp.vectors import open_vectors
 
 #: The committed product.
 SHIPPED = ROOT / "cemp" / "data" / "selection"
-#: Stars of a part.
-PART = 500
 #: Sets that the selection function is fitted to.
 FITTED = ("function", "cemp", "carbon_rich")
-#: Spectra with a smaller P(CEMP) are not looked at any further: no recipe selects them.
-P_FLOOR = 0.2
 #: Column -> (offset, step, integer type) of the product.
 CODES = {
     "true_teff": (3800.0, 15.0, np.uint8), "true_logg": (0.0, 0.02, np.uint8),
@@ -49,162 +39,6 @@ CODES = {
     "carbon_good": (0.0, 0.005, np.uint8), "gband_good": (0.0, 0.005, np.uint8),
     "outside_score": (-1.0, 0.05, np.uint8),
 }  # fmt: skip
-#: Columns that the observations of a star share.
-STAR_COLUMNS = ("true_teff", "true_logg", "true_fe_h", "true_c_fe", "weight")
-
-
-@dataclass(frozen=True)
-class Bench:
-    """All that a simulated spectrum goes through.
-
-    Parameters
-    ----------
-    maker : cemp.selection.simulate.Maker
-    nights : cemp.selection.simulate.Nights
-        Observations of the search sample.
-    model : cemp.models.macrn.Macrn
-    errors : cemp.candidates.errors.ResidualCovariance
-    domain : cemp.transfer.outside.Domain
-    """
-
-    maker: object
-    nights: object
-    model: object
-    errors: object
-    domain: object
-
-    @classmethod
-    def of(cls, paths, domain=True):
-        """Take network, errors and observations of a profile.
-
-        Parameters
-        ----------
-        paths : cemp.paths.Paths
-            Stages 01-04 have run; the errors are those of 05 if it wrote them.
-        domain : bool
-            False leaves the domain out, and with it the flags.
-
-        Returns
-        -------
-        Bench
-        """
-        build, cache = paths.build, paths.root / "build" / "emulator"
-        store, model = open_vectors(build / "02" / "vectors"), load_model(build / "03")
-        observations = pd.read_parquet(build / "01" / "observations.parquet")
-        predictions = pd.read_parquet(build / "04" / "predictions.parquet").drop(
-            columns="snrg", errors="ignore")
-        predictions = predictions.join(observations.set_index("obsid")["snrg"], on="obsid")
-        nights = Nights.read(store, predictions[predictions["fold"] == "search"])
-        library = Maker.of("library", cache) if domain else None
-        fitted = fit_domain(store, observations, model, library) if domain else None
-        return cls(Maker.of("mock", cache), nights, model, read_errors(build, predictions), fitted)
-
-    def judge(self, flux, ivar, good, snrg):
-        """Carry vectors through network, errors, P(CEMP) and flags.
-
-        Parameters
-        ----------
-        flux, ivar, good : ndarray, shape (n, n_pix)
-        snrg : ndarray, shape (n,)
-
-        Returns
-        -------
-        pandas.DataFrame
-            Predicted labels, p_cemp, snrg, carbon_good, gband_good, outside_score; the last is 0
-            below `P_FLOOR`, where nobody looked.
-        """
-        labels = predict(self.model, flux, good)
-        covariance = self.errors.predict(labels, snrg)
-        p = probabilities(labels[:, 2], labels[:, 3] - labels[:, 2], covariance)["p_cemp"]
-        table = pd.DataFrame(labels, columns=["teff", "logg", "fe_h", "c_h"])
-        table = table.assign(p_cemp=p, snrg=snrg, outside_score=0.0).join(carbon_coverage(good))
-        look = (p > P_FLOOR) & (self.domain is not None)
-        if look.any():
-            flags = outside_flags(self.domain, flux[look], ivar[look], good[look], labels[look])
-            table.loc[look, "outside_score"] = flags["outside_score"].fillna(np.inf).to_numpy()
-        return table
-
-
-def read_errors(build, predictions):
-    """Read the error model that 05 wrote, or fit it as 05 does.
-
-    Parameters
-    ----------
-    build : pathlib.Path
-        Folder of a profile.
-    predictions : pandas.DataFrame
-        Of stage 04, with snrg.
-
-    Returns
-    -------
-    cemp.candidates.errors.ResidualCovariance
-    """
-    if (build / "05" / "errors.json").is_file():
-        return ResidualCovariance.from_json(build / "05" / "errors.json")
-    labels = pd.read_parquet(build / "01" / "labels.parquet")
-    return star_tables.fit_errors(star_tables.held_out(predictions, labels))
-
-
-def run_part(bench, name, stars, part, n_noise, seed=SEED):
-    """Simulate and judge some stars of a set.
-
-    Parameters
-    ----------
-    bench : Bench
-    name : str
-        The set.
-    stars : pandas.DataFrame
-        From `cemp.selection.sets.draw_set`, n rows.
-    part : int
-        Which part of the set it is; seeds the noise.
-    n_noise : int
-        Observations of each star.
-    seed : int
-
-    Returns
-    -------
-    pandas.DataFrame
-        n * n_noise rows, star by star within an observation: star (position in `stars`), true_
-        labels, weight, and the columns of `Bench.judge`.
-    """
-    random = generator(name, part, seed)
-    native = (bench.maker.strange(name, len(stars), random) if name in STRANGE
-              else bench.maker.stars(stars, random))  # fmt: skip
-    names = {name: name.removeprefix("true_") for name in STAR_COLUMNS}
-    truth = pd.DataFrame({name: stars[column].to_numpy() for name, column in names.items()})
-    truth["star"] = np.arange(len(stars))
-    parts = []
-    for _ in range(n_noise):
-        rows = bench.nights.draw(stars["teff"], random)
-        vectors = realise(native, bench.nights, rows, random, bench.maker.telescope)
-        parts.append(truth.join(bench.judge(*vectors, bench.nights.snrg[rows])))
-    return pd.concat(parts, ignore_index=True)
-
-
-def simulate(bench, sizes, seed=SEED):
-    """Simulate sets in memory.
-
-    Parameters
-    ----------
-    bench : Bench
-    sizes : dict of str to (int, int)
-        Set to its number of stars and observations of each.
-    seed : int
-
-    Returns
-    -------
-    pandas.DataFrame
-        As of `run_part`, with the name of the ``set``, star numbers of the set, and
-        outside_reconstruction (score above 1).
-    """
-    tables = []
-    for name, (n_star, n_noise) in sizes.items():
-        stars = draw_set(name, n_star, seed)
-        for part, first in enumerate(range(0, n_star, PART)):
-            table = run_part(bench, name, stars.iloc[first : first + PART], part, n_noise, seed)
-            tables.append(table.assign(set=name, star=table["star"] + first))
-    table = pd.concat(tables, ignore_index=True)
-    return table.assign(outside_reconstruction=~(table["outside_score"] <= 1.0))
 
 
 def simulate_in_parts(paths, seed=SEED, minutes=np.inf, log=print):
@@ -221,7 +55,7 @@ def simulate_in_parts(paths, seed=SEED, minutes=np.inf, log=print):
     Returns
     -------
     pandas.DataFrame or None
-        As of `simulate`; None if stopped.
+        As of `cemp.selection.bench.simulate`; None if stopped.
     """
     key = f"{network_hash(paths)[:8]}-{seed}"
     folder, started, bench, tables = paths.build / "selection" / key, time.monotonic(), None, []

@@ -32,7 +32,7 @@ def choose(table, recipe, p_floor=0.2):
     if recipe.p_threshold < p_floor:
         raise BadInputError(
             f"threshold {recipe.p_threshold} of P(CEMP): simulated spectra are known above "
-            f"{p_floor} only; raise it, or lower P_FLOOR in cemp.selection.product and simulate"
+            f"{p_floor} only; raise it, or lower P_FLOOR in cemp.selection.bench and simulate"
         )
     return table.join(select(table, recipe))
 
