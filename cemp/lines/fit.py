@@ -75,7 +75,7 @@ def fit(measured, errors, table, zero, labels, label_errors):
         bands or for labels outside the table.
     """
     s = table.settings
-    grid = np.arange(s.c_fe[0], s.c_fe[1] + s.step / 2, s.step)
+    grid = np.minimum(np.arange(s.c_fe[0], s.c_fe[1] + s.step / 2, s.step), s.c_fe[1])
     arguments = (measured, errors, table, zero, labels, label_errors)
     curves = np.array([deviance(*arguments, np.full(len(measured), c)) for c in grid])
     total, chi2 = curves[:, 0].T, curves[:, 1].T

@@ -32,7 +32,7 @@ def draw_carbon(data):
         left.plot(data["snr"][rows], np.clip(data["sigma"][rows], -5, 30), linestyle="none",
                   alpha=0.7, label=text, **style)
     left.set(ylim=(-6, 42), ylabel=r"carbon beyond [C/Fe] = 0 [$\sigma$]", title=str(data["note"]))
-    left.set_yticks([0, 10, 20, 30], ["0", "10", "20", r"$\geq$30"])
+    left.set_yticks([0, 10, 20, 30], ["0", "10", "20", "30+"])
     for (line, marker), row, text in zip(KINDS, data["power"], data["power_name"], strict=False):
         middle.plot(data["bins"], row, line, marker=marker, markersize=3, label=str(text))
     middle.set(ylabel=r"expected at [C/Fe] = 1 [$\sigma$]", yscale="log", ylim=(0.3, 60))
