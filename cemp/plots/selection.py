@@ -147,7 +147,7 @@ def draw_purity(data):
                 ylabel="purity")
     axes[0].legend(loc="upper left", bbox_to_anchor=(0, 0.99))
     for key, colour, style, text in (("curve", COLOURS[0], "-", "all stars"),
-                                     ("cool", COLOURS[5], "--", str(data["names"][-1]))):
+                                     ("cool", COLOURS[5], "--", str(data["names"][-1]).split(", ")[-1])):
         threshold, complete, purity, lower = data[key]
         axes[1].fill_between(complete, lower, purity, color=colour, alpha=0.2, linewidth=0)
         axes[1].plot(complete, purity, color=colour, linestyle=style, label=text)
@@ -157,7 +157,7 @@ def draw_purity(data):
             axes[1].annotate(f"{at:g}", (complete[k], purity[k]), (3, 4), fontsize=7,
                              textcoords="offset points")  # fmt: skip
     axes[1].legend(loc="lower left")
-    axes[1].set(xlabel="completeness", ylabel="purity, natural population", ylim=(0, 1.02))
+    axes[1].set(xlabel="completeness", ylabel="purity, natural population", ylim=(0, 1.08))
     return fig
 
 
