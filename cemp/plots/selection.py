@@ -146,8 +146,9 @@ def draw_purity(data):
     axes[0].set(xscale="log", ylim=(0, 1.02), xlabel="share of CEMP stars among those searched",
                 ylabel="purity")
     axes[0].legend(loc="upper left", bbox_to_anchor=(0, 0.99))
+    limited = str(data["names"][-1]).split(", ")[-1]
     for key, colour, style, text in (("curve", COLOURS[0], "-", "all stars"),
-                                     ("cool", COLOURS[5], "--", str(data["names"][-1]).split(", ")[-1])):
+                                     ("cool", COLOURS[5], "--", limited)):
         threshold, complete, purity, lower = data[key]
         axes[1].fill_between(complete, lower, purity, color=colour, alpha=0.2, linewidth=0)
         axes[1].plot(complete, purity, color=colour, linestyle=style, label=text)
