@@ -27,6 +27,10 @@ SEEDS = tuple(SEED + n for n in (1, 2, 3, 4))
 #: Notebooks whose results depend on the training seed.
 TRAINED = ("03_training", "04_evaluation", "05_candidates")
 
+#: Notebooks whose results depend on it too and are not run again: without a scatter there is nothing
+#: to judge their numbers by, so none is recorded.
+NOT_AGAIN = ("08_methods", "10_selection", "11_carbon_lines", "13_catalogue")
+
 #: What a seed shares with the demo run.
 SHARED = ("survey", "truth", "01", "02")
 
@@ -155,6 +159,8 @@ def collect(demo, seeds):
     others = [headline(paths) for paths in seeds]
     values = {}
     for name, (stem, value) in headline(demo).items():
+        if stem in NOT_AGAIN:
+            continue
         all_values = [value.value, *(o[name][1].value for o in others if name in o)]
         values[name] = {"notebook": stem, "what": value.what, "fmt": value.fmt,
                         "value": value.value, "scatter": scatter(all_values),
