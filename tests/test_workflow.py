@@ -239,6 +239,9 @@ def test_a_headline_number_of_one_side_only_differs():
     new = {**values(), "CandCemp": Value(3, "d", headline=True)}
     assert "CandCemp" in verify.compare(new, REFERENCE, TEXTS)[1][0]
     assert verify.compare({}, REFERENCE, TEXTS)[1]
+    unjudged = {**REFERENCE, "unjudged": ["CandCemp"]}
+    assert not verify.compare(new, unjudged, TEXTS)[1]
+    assert "CandCemp" in verify.compare(values(), unjudged, TEXTS)[1][0]
 
 
 def test_headline_numbers_are_gathered_over_seeds(tmp_path):

@@ -157,9 +157,10 @@ def collect(demo, seeds):
         Content of ``tests/reference/headline.json``.
     """
     others = [headline(paths) for paths in seeds]
-    values = {}
+    values, unjudged = {}, []
     for name, (stem, value) in headline(demo).items():
         if stem in NOT_AGAIN:
+            unjudged.append(name)
             continue
         all_values = [value.value, *(o[name][1].value for o in others if name in o)]
         values[name] = {"notebook": stem, "what": value.what, "fmt": value.fmt,
@@ -168,7 +169,7 @@ def collect(demo, seeds):
     stages = {path.stem: json.loads(path.read_text())
               for path in sorted((demo.build / "log").glob("[0-9][0-9]_*.json"))}
     return {"seeds": [SEED, *(int(paths.profile.removeprefix("seed-")) for paths in seeds)],
-            "stages": stages, "values": values}
+            "stages": stages, "values": values, "unjudged": sorted(unjudged)}
 
 
 def main(arguments=None):
