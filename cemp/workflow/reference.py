@@ -27,8 +27,8 @@ SEEDS = tuple(SEED + n for n in (1, 2, 3, 4))
 #: Notebooks whose results depend on the training seed.
 TRAINED = ("03_training", "04_evaluation", "05_candidates")
 
-#: Notebooks whose results depend on it too and are not run again: without a scatter there is nothing
-#: to judge their numbers by, so none is recorded.
+#: Notebooks whose results depend on it too and are not run again: without a scatter there is
+#: nothing to judge their numbers by, so none is recorded.
 NOT_AGAIN = ("08_methods", "10_selection", "11_carbon_lines", "13_catalogue")
 
 #: What a seed shares with the demo run.

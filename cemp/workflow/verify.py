@@ -247,7 +247,8 @@ def main(arguments=None):
     for fault in faults:
         print(f"  {fault}", file=sys.stderr)
     if reference.get("unjudged"):
-        print(f"not judged, as no other seed ran their notebooks: {', '.join(reference['unjudged'])}")
+        names = ", ".join(reference["unjudged"])
+        print(f"not judged, as no other seed ran their notebooks: {names}")
     print(f"verify: {len(rows) - sum(row[-1] != 'ok' for row in rows)} of "
           f"{len(reference['values'])} headline numbers agree", flush=True)
     return 1 if faults or not rows else 0
