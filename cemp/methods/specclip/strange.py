@@ -27,6 +27,11 @@ def refused_spectra(observations, spectra_dir):
     -------
     cemp.models.data.Sample
         Without those that preprocessing refuses all the same; labels NaN.
+
+    Raises
+    ------
+    BadInputError
+        If none of them can be read.
     """
     made = []
     for path in observations["path"]:
@@ -35,6 +40,9 @@ def refused_spectra(observations, spectra_dir):
             made.append(preprocess(replace(spectrum, cls="STAR", z=0.0)))
         except BadInputError:
             continue
+    if len(observations) and not made:
+        raise BadInputError(f"{spectra_dir}: none of {len(observations)} spectra could be read; "
+                            "set spectra_dir to the survey's folder")
     arrays = [np.array([getattr(v, name) for v in made]) for name in
               ("obsid", "flux", "ivar", "good")]  # fmt: skip
     return Sample(*arrays, np.full((len(made), len(LABELS)), np.nan))
