@@ -362,6 +362,33 @@ def test_bad_lists_are_named(tmp_path, capsys):
     assert "none.fits cannot be read" in capsys.readouterr().err
 
 
+GAIA = 3630453428187466491  # more digits than a float holds
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_lists_keep_identifiers_and_names(written, suffix):
+    table, _, files = written
+    found = known.read_list(next(f for f in files if f.suffix == suffix))
+    assert found["gaia_source_id"].tolist() == table["gaia_source_id"].tolist()
+    assert found["ra"].to_numpy() == pytest.approx(table["ra"].to_numpy())
+    assert found["designation"].tolist() == table["designation"].tolist()
+
+
+def test_a_blank_identifier_spoils_no_other(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text(f"# a list\nname,ra,dec,gaia_source_id\na#1,10,5,{GAIA}\nb,20,5,\n")
+    found = known.read_list(path)
+    assert found["gaia_source_id"].tolist() == [GAIA, 0]
+    assert found["designation"].tolist() == ["a#1", "b"]
+
+
+@pytest.mark.parametrize("line", ["13:01:43.0,5", "10,400", "370,5", ",5"])
+def test_positions_that_are_none_are_named_with_their_row(tmp_path, line):
+    (tmp_path / "list.csv").write_text(f"ra,dec\n1,1\n{line}\n")
+    with pytest.raises(BadInputError, match="list.csv, row 2: .*degrees"):
+        known.read_list(tmp_path / "list.csv")
+
+
 @pytest.mark.skipif(not REAL.is_dir(), reason="real catalogues are not beside the repository")
 def test_cs_31078_018_among_lamost_stars():
     rows = known.read_list(REAL / "lamost_dr10_lrs_stellar_3000rows.csv")

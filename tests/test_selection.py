@@ -283,7 +283,10 @@ def test_bright_likely_candidates_come_first():
     assert ranked.index.tolist() == [1, 0, 2]
     assert ranked["hours"].tolist()[:2] == pytest.approx([1, 10])
     assert yields.hours_for(ranked, 0.5) == 1 and np.isnan(yields.hours_for(ranked, 5))
-    assert yields.rank(stars, by="p_cemp").index.tolist() == [0, 2, 1]
+    by_p = yields.rank(stars, by="p_cemp")  # a star without a magnitude has no hours: last
+    assert by_p.index.tolist() == [0, 1, 2]
+    assert by_p["expected"].tolist()[:2] == pytest.approx([0.99, 1.59])
+    assert np.isnan(by_p["expected"].iloc[2])
 
 
 # ---- product and agreement ----------------------------------------------------------------------

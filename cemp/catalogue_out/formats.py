@@ -88,7 +88,7 @@ def write_votable(table, columns, path, provenance):
     tree = votable.from_table(to_astropy(table, columns), table_id="candidates")
     tree.version = "1.4"
     resource, inner = tree.resources[0], tree.get_first_table()
-    resource.coordinate_systems.append(CooSys(ID="icrs", system="ICRS", epoch="J2000.0"))
+    resource.coordinate_systems.append(CooSys(ID="icrs", system="ICRS"))
     inner.format = "tabledata"
     for field, column in zip(inner.fields, columns, strict=True):
         field.ucd = column.ucd

@@ -49,10 +49,7 @@ def read_list(path):
     """
     path = Path(path)
     try:
-        if path.suffix in (".csv", ".txt"):
-            table = pd.read_csv(path, comment="#")
-        else:
-            table = Table.read(path, unit_parse_strict="silent").to_pandas()
+        table = _read_csv(path) if path.suffix in (".csv", ".txt") else _read_other(path)
     except Exception as error:  # astropy raises what its many readers raise
         raise BadInputError(f"{path} cannot be read as a table ({error})") from error
     names = {str(name).lower(): name for name in table}
@@ -60,11 +57,51 @@ def read_list(path):
         found = next((names[name] for name in theirs if name in names), None)
         if found is not None:
             table[ours] = table[found]
-    if not {"ra", "dec"} <= set(table) or table[["ra", "dec"]].isna().any(axis=None):
+    if not {"ra", "dec"} <= set(table):
         raise BadInputError(f"{path}: every row needs ra and dec in degrees")
-    if "gaia_source_id" not in table:
-        table["gaia_source_id"] = np.int64(0)
+    for name, low, high in (("ra", 0, 360), ("dec", -90, 90)):
+        table[name] = pd.to_numeric(table[name], errors="coerce")
+        wrong = np.flatnonzero(~table[name].between(low, high))
+        if wrong.size:
+            raise BadInputError(f"{path}, row {wrong[0] + 1}: every row needs ra and dec in "
+                                f"degrees, {name} from {low} to {high}")
+    table["gaia_source_id"] = _identifiers(table.get("gaia_source_id"), len(table))
     return table.assign(star_id=[str(n) for n in range(len(table))])
+
+
+def _read_csv(path):
+    """Read a csv with comments before its head; identifiers stay text, as floats lose digits."""
+    with open(path) as stream:
+        skip = 0
+        for line in stream:
+            if not line.startswith("#"):
+                break
+            skip += 1
+    ids = {name: str for name in pd.read_csv(path, skiprows=skip, nrows=0)
+           if str(name).lower() in _ALIASES["gaia_source_id"]}  # fmt: skip
+    return pd.read_csv(path, skiprows=skip, dtype=ids)
+
+
+def _read_other(path):
+    """Read what astropy reads; texts as text, masked identifiers as 0."""
+    how = {".fits": {"unit_parse_strict": "silent"}, ".gz": {"unit_parse_strict": "silent"},
+           ".mrt": {"format": "ascii.mrt"}}  # fmt: skip
+    table = Table.read(path, **how.get(path.suffix, {}))
+    table.convert_bytestring_to_unicode()
+    for name in table.colnames:
+        if name.lower() in _ALIASES["gaia_source_id"] and hasattr(table[name], "filled"):
+            table[name] = table[name].filled(0)
+    return table.to_pandas()
+
+
+def _identifiers(values, size):
+    """Make identifiers integers, 0 where there is none."""
+    if values is None:
+        return np.zeros(size, dtype=np.int64)
+    if pd.api.types.is_integer_dtype(values):
+        return values.to_numpy(dtype=np.int64)
+    text = values.astype(object).where(values.notna(), "0").astype(str).str.strip()
+    return np.array([int(one) if one.isdigit() else 0 for one in text], dtype=np.int64)
 
 
 def crossmatch_list(candidates, catalogues, radius_arcsec=3.0, epoch=2000.0):
@@ -110,6 +147,15 @@ def crossmatch_list(candidates, catalogues, radius_arcsec=3.0, epoch=2000.0):
                 "lit_c_fe", "lit_cemp", "n_entries", "reference"]]
 
 
+def _read_catalogues(paths):
+    """Read literature catalogues; files of one kind become one table."""
+    parts = {}
+    for path in paths:
+        kind, table = read(path)
+        parts.setdefault(kind, []).append(table)
+    return {kind: pd.concat(tables, ignore_index=True) for kind, tables in parts.items()}
+
+
 def main(arguments=None):
     """Command line; see ``--help``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -121,8 +167,10 @@ def main(arguments=None):
     parser.add_argument("--out", help="csv to write; without it the table is printed")
     args = parser.parse_args(arguments)
     try:
+        if not args.radius > 0:
+            raise BadInputError(f"--radius {args.radius}: give arcseconds above 0")
         stars = read_list(args.list)
-        catalogues = dict(read(path) for path in args.real)
+        catalogues = _read_catalogues(args.real)
         found = crossmatch_list(stars, catalogues, args.radius, args.epoch)
     except BadInputError as error:
         print(error, file=sys.stderr)

@@ -4,6 +4,7 @@ import argparse
 import os
 import shlex
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 from cemp.errors import BadInputError
@@ -59,8 +60,9 @@ def add_parser(commands):
     add("--jobs", type=int, default=len(os.sched_getaffinity(0)), metavar="N",
         help="processes (default: the cores of this machine, %(default)s)")
     add("--seed", type=int, help="of the noise that is put back (default: the paper's)")
-    add("--resolution", type=float, default=1800.0, metavar="R",
-        help="resolving power of the spectra (default: %(default)g)")
+    add("--resolution", type=float, metavar="R",
+        help="resolving power of plain 1-D spectra; finer ones are smoothed to 1800 on reading "
+             "(default: 1800)")
     add("--medium", choices=("air", "vacuum"), help="of plain 1-D files")
     add("--velocity", type=float, metavar="KM/S", dest="velocity_kms",
         help="radial velocity of all spectra, in place of their files' own")
@@ -107,19 +109,23 @@ def run(options):
 def _inject(options):
     """Inject, label and tell what came of it."""
     from cemp.constants import SEED
-    from cemp.inject.ratio import real_emulator
+    from cemp.inject.ratio import RESOLUTION, real_emulator
     from cemp.inject.recover import InjectSettings, make_job
     from cemp.predict.api import make_settings
     from cemp.predict.run import predict_to_file, skipped_file
 
     seed = SEED if options.seed is None else options.seed
-    how = InjectSettings(tuple(options.c_fe), options.resolution, True, seed, options.cache)
-    read = {name: getattr(options, name) for name in ("medium", "velocity_kms", "unit", "star")}
+    # reading smooths what is finer, so that the ratio is never sharper than the spectrum
+    resolution = min(options.resolution or RESOLUTION, RESOLUTION)
+    how = InjectSettings(tuple(options.c_fe), resolution, True, seed, options.cache)
+    read = {name: getattr(options, name)
+            for name in ("medium", "velocity_kms", "unit", "star", "resolution")}
     settings = make_settings(options.weights, part_size=50, **read)
     real_emulator(options.cache)  # once, before the processes ask for it
     command = shlex.join(["python", "-m", "cemp", *options.words])
     outcome = predict_to_file(options.paths, options.out, settings, options.jobs, command,
                               not options.quiet, job=make_job(how))  # fmt: skip
+    _summary_file(options.out).unlink(missing_ok=True)  # of an earlier run, if any
     found = _report(options.out) if outcome.labelled else None
     injected = 0 if found is None else int(found.loc["all", "spectra"].sum())
     if not options.quiet or not injected:
@@ -144,13 +150,20 @@ def _report(out):
     elif kind == ".parquet":
         rows = pd.read_parquet(out, columns=NEEDED)
     else:
-        rows = pd.read_csv(out, comment="#", usecols=NEEDED, low_memory=False)
+        with open(out) as stream:  # only lines of the head are comments: names may hold a '#'
+            head = sum(1 for _ in takewhile(lambda line: line.startswith("#"), stream))
+        rows = pd.read_csv(out, skiprows=head, usecols=NEEDED, low_memory=False)
     if not rows["injected"].any():
         return None
     found = report(add_response(rows))
-    with atomic_path(out.with_name(f"{out.stem}_summary.csv")) as path:
+    with atomic_path(_summary_file(out)) as path:
         found.to_csv(path)
     return found
+
+
+def _summary_file(out):
+    """Path of the summary beside a table."""
+    return out.with_name(f"{out.stem}_summary.csv")
 
 
 def _summary(outcome, injected, out, skipped):

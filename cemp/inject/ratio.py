@@ -112,6 +112,9 @@ def refusal(labels, c_fe):
     teff, _, fe_h, c_h = np.asarray(labels, dtype=float)
     if not np.isfinite(labels).all() or not TEFF_RANGE[0] <= teff <= TEFF_RANGE[1]:
         return f"Teff {teff:.0f} K is outside the grid's {TEFF_RANGE[0]:.0f}-{TEFF_RANGE[1]:.0f} K"
+    if c_h - fe_h < C_FE_LOW:
+        return (f"the star's own [C/Fe] {c_h - fe_h:+.2f} is below the grid's lowest, "
+                f"{C_FE_LOW:+.2f}: what the raise would add is not known")  # fmt: skip
     if c_fe < c_h - fe_h:
         return f"[C/Fe] {c_fe:+.2f} is below the star's own {c_h - fe_h:+.2f}; carbon is only added"
     if c_fe > highest(fe_h):

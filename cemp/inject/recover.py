@@ -15,6 +15,7 @@ from cemp.predict.columns import COLUMNS, SKIPPED, Column, as_table
 from cemp.predict.label import label, prepare
 from cemp.predict.parts import Job, read_files
 from cemp.predict.settings import PredictSettings
+from cemp.synthesis.grid import grid_hash
 
 #: Columns of the injection beside those of a prediction, which are those of the spectrum after it.
 OWN = {
@@ -55,6 +56,8 @@ class InjectSettings:
     def __post_init__(self):
         if not self.c_fe or not np.isfinite(np.asarray(self.c_fe, dtype=float)).all():
             raise BadInputError(f"c_fe {self.c_fe}: give one or more [C/Fe] in dex, as 1.0 2.0")
+        if self.seed < 0:
+            raise BadInputError(f"seed {self.seed}: give a whole number from 0 on")
 
 
 def generator(seed, identifier, c_fe):
@@ -194,7 +197,8 @@ def make_job(how):
     -------
     cemp.predict.parts.Job
     """
-    mark = json.dumps({k: v for k, v in asdict(how).items() if k != "cache"})
+    choices = {name: value for name, value in asdict(how).items() if name != "cache"}
+    mark = json.dumps(choices | {"grid": grid_hash()})
     return Job(partial(inject_files, how=how), INJECTED, "INJECTED", mark)
 
 

@@ -79,7 +79,8 @@ COLUMNS = {
     "flag_low_snr": _flag("low S/N in g (or median S/N where the header has none)"),
     "flag_ivar_estimated": _flag("the file has no errors: noise estimated from the spectrum"),
     "clean": _flag("no flag but flag_partial, flag_ivar_estimated: count classes of these only"),
-    "candidate": _flag("P(CEMP) > 0.5, light in the blue, a spectrum like the training's"),
+    "candidate": _flag("P(CEMP) > 0.5 (or a recipe's own), light in the blue, nothing unlike the "
+                       "training"),  # fmt: skip
     "reason": Column("text", "", "what raised a flag, in words"),
     "model": Column("text", "", "network: its name and the start of its hash"),
 }  # fmt: skip

@@ -317,7 +317,8 @@ def _candidates(table, good, outside, recipe):
     """Apply the recipe: (n,) bool. A sign that the model's domain does not know excludes nobody."""
     signs = {f"outside_{name}": outside[name].to_numpy() if name in outside else False
              for name in SIGNS}  # fmt: skip
-    known = carbon_coverage(good).assign(p_cemp=table["p_cemp"], snrg=_snr_g(table), **signs)
+    known = carbon_coverage(good).assign(p_cemp=table["p_cemp"].to_numpy(), snrg=_snr_g(table),
+                                         teff=table["teff"].to_numpy(), **signs)  # fmt: skip
     return select(known, recipe)["selected"].to_numpy()
 
 

@@ -19,7 +19,8 @@ from cemp.readers import read_any
 
 #: Parts of the package whose code makes the numbers; if one changes, parts are made anew.
 CODE = ("constants.py", "fitsfile.py", "indices.py", "lamost.py", "spectrum.py", "candidates",
-        "models", "predict", "preprocess", "readers", "selection/recipe.py", "transfer")
+        "inject", "models", "predict", "preprocess", "readers", "selection/recipe.py", "synthesis",
+        "transfer")
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,8 @@ def outside_flags(domain, flux, ivar, good, labels):
     table = carbon_coverage(good)
     for sign in SIGNS[:2]:
         table[f"outside_{sign}"] = flags[sign].to_numpy(dtype=bool)
+    # what cannot be judged (too few good pixels) is not covered
+    table["outside_reconstruction"] |= flags["reconstruction_score"].isna().to_numpy()
     return table.assign(outside_score=flags["reconstruction_score"].to_numpy(),
                         outside_reason=flags["reason"].to_numpy())  # fmt: skip
 

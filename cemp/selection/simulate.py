@@ -32,6 +32,8 @@ STRANGE = ("hot", "galaxy", "qso")
 #: Stars that share the place of the atmosphere's bands: it is slow to compute.
 TOGETHER = 20
 #: Native pixels left of the grid's, and how far the grid's lie towards their right neighbours.
+#: Observations kept in memory, 20 kB each.
+MOST_NIGHTS = 20_000
 _LEFT = np.searchsorted(NATIVE, WAVE, side="right") - 1
 _SHARE = (WAVE - NATIVE[_LEFT]) / (NATIVE[_LEFT + 1] - NATIVE[_LEFT])
 
@@ -178,14 +180,17 @@ class Nights:
         ----------
         store : cemp.vectors.VectorStore
         table : pandas.DataFrame
-            obsid, snrg, teff; spectra not in the store are left out.
+            obsid, snrg, teff; spectra not in the store are left out. Of more than `MOST_NIGHTS`
+            so many are taken, evenly in Teff: a whole survey does not fit into memory.
 
         Returns
         -------
         Nights
         """
         table = table[store.has(table["obsid"])].sort_values(["teff", "obsid"])
-        ivar = store.read(table["obsid"]).ivar
+        if len(table) > MOST_NIGHTS:
+            table = table.iloc[np.linspace(0, len(table) - 1, MOST_NIGHTS).astype(int)]
+        ivar = np.ascontiguousarray(store.read(table["obsid"]).ivar)
         columns = (table[name].to_numpy() for name in ("obsid", "snrg", "teff"))
         return cls(*columns, ivar)
 

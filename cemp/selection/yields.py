@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,10 @@ def rank(table, telescope=Telescope(), by="gain"):  # noqa: B008  (frozen)
     hours = telescope.time(table["gmag"])
     ranked = table.assign(hours=hours, gain=table["p_cemp"] / hours)
     ranked = ranked.sort_values(by, ascending=by == "gmag", kind="stable", na_position="last")
+    timed = ranked["hours"].notna()  # what takes nobody knows how long is not to be had for nothing
+    ranked = pd.concat([ranked[timed], ranked[~timed]])
     return ranked.assign(total_hours=ranked["hours"].cumsum(),
-                         expected=ranked["p_cemp"].cumsum())  # fmt: skip
+                         expected=ranked["p_cemp"].where(ranked["hours"].notna()).cumsum())
 
 
 def hours_for(ranked, number):
