@@ -193,3 +193,28 @@ def test_both_abstracts_state_the_same_numbers():
               for part in (english, chinese)]
     assert macros[0] == macros[1]
     assert macros[0], "the abstract states no result at all"
+
+
+# ---- the appendix -------------------------------------------------------------------------------
+
+def test_configuration_tells_settings_and_leaves_out_places(tmp_path, monkeypatch):
+    import json
+    from types import SimpleNamespace
+
+    from cemp.workflow import appendix
+
+    (tmp_path / "03").mkdir()
+    (tmp_path / "03" / "macrn.json").write_text(json.dumps({"config": {"kernels": [3, 5]}}))
+    given = {"profile": "demo", "device": "auto", "batch": 16}
+    monkeypatch.setattr(appendix, "parameters", lambda *_, **__: given)
+    rows = appendix.configuration_rows(SimpleNamespace(build=tmp_path))
+    assert rows == [("network", r"\texttt{kernels}", "3, 5"), ("training", r"\texttt{batch}", "16")]
+
+
+def test_no_network_no_configuration(tmp_path):
+    from types import SimpleNamespace
+
+    from cemp.workflow.appendix import configuration_rows
+
+    with pytest.raises(BadInputError, match="macrn.json.*run 03_training"):
+        configuration_rows(SimpleNamespace(build=tmp_path))
