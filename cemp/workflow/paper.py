@@ -13,6 +13,7 @@ from importlib.resources import files
 
 from cemp.errors import BadInputError
 from cemp.paths import Paths
+from cemp.workflow.appendix import write_appendix
 from cemp.workflow.publish import OPTIONAL
 
 
@@ -139,6 +140,7 @@ def main(arguments=None):
     parser.add_argument("--profile", default="demo")
     try:
         paths = Paths(parser.parse_args(arguments).profile)
+        write_appendix(paths)
         folder = gather(paths)
         pdf = typeset(folder, tex_environment(paths))
     except BadInputError as error:

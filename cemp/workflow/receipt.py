@@ -16,8 +16,8 @@ from cemp.workflow.profile import notebook_path, parameters
 from cemp.workflow.verify import agrees, plain, read_reference
 
 #: Packages whose version can move a number.
-PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "astropy", "torch", "matplotlib",
-            "dust_extinction", "papermill")
+PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "astropy", "torch", "scikit-learn", "emcee",
+            "matplotlib", "dust_extinction", "papermill")
 
 
 def stage_entries(paths):
