@@ -12,6 +12,7 @@ from cemp import __version__
 from cemp.atomic import atomic_path
 from cemp.catalogue_out.mrt import ascii_text, cds_unit, read_mrt, unmasked, write_mrt
 from cemp.errors import BadInputError
+from cemp.textfile import comment_lines
 
 
 def to_astropy(table, columns, ascii_only=False):
@@ -135,9 +136,7 @@ def _texts(values, column):
 
 def _read_csv(path):
     """Read what `write_csv` wrote; only the leading lines are comments."""
-    with open(path, encoding="utf-8") as stream:
-        skip = next(n for n, line in enumerate(stream) if not line.startswith("#"))
-    return pd.read_csv(path, skiprows=skip, keep_default_na=False, dtype=str)
+    return pd.read_csv(path, skiprows=comment_lines(path), keep_default_na=False, dtype=str)
 
 
 def _read_votable(path):

@@ -15,10 +15,12 @@ from astropy.table import Table
 
 from cemp.atomic import atomic_path
 from cemp.candidates.classes import table1
+from cemp.catalogues.common import gaia_ids
 from cemp.catalogues.recognise import read
 from cemp.crossmatch import MatchSettings
 from cemp.errors import BadInputError
 from cemp.sources import combine_entries, match_labels
+from cemp.textfile import comment_lines
 
 #: Names under which tables give positions, identifiers.
 _ALIASES = {
@@ -65,18 +67,18 @@ def read_list(path):
         if wrong.size:
             raise BadInputError(f"{path}, row {wrong[0] + 1}: every row needs ra and dec in "
                                 f"degrees, {name} from {low} to {high}")
-    table["gaia_source_id"] = _identifiers(table.get("gaia_source_id"), len(table))
-    return table.assign(star_id=[str(n) for n in range(len(table))])
+    if "gaia_source_id" not in table:
+        table["gaia_source_id"] = 0
+    try:
+        ids = gaia_ids(table["gaia_source_id"]).fillna(0).to_numpy(dtype=np.int64)
+    except BadInputError as error:
+        raise BadInputError(f"{path}: {error}") from error
+    return table.assign(gaia_source_id=ids, star_id=[str(n) for n in range(len(table))])
 
 
 def _read_csv(path):
     """Read a csv with comments before its head; identifiers stay text, as floats lose digits."""
-    with open(path) as stream:
-        skip = 0
-        for line in stream:
-            if not line.startswith("#"):
-                break
-            skip += 1
+    skip = comment_lines(path)
     ids = {name: str for name in pd.read_csv(path, skiprows=skip, nrows=0)
            if str(name).lower() in _ALIASES["gaia_source_id"]}  # fmt: skip
     return pd.read_csv(path, skiprows=skip, dtype=ids)
@@ -92,16 +94,6 @@ def _read_other(path):
         if name.lower() in _ALIASES["gaia_source_id"] and hasattr(table[name], "filled"):
             table[name] = table[name].filled(0)
     return table.to_pandas()
-
-
-def _identifiers(values, size):
-    """Make identifiers integers, 0 where there is none."""
-    if values is None:
-        return np.zeros(size, dtype=np.int64)
-    if pd.api.types.is_integer_dtype(values):
-        return values.to_numpy(dtype=np.int64)
-    text = values.astype(object).where(values.notna(), "0").astype(str).str.strip()
-    return np.array([int(one) if one.isdigit() else 0 for one in text], dtype=np.int64)
 
 
 def crossmatch_list(candidates, catalogues, radius_arcsec=3.0, epoch=2000.0):

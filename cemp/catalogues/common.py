@@ -71,7 +71,7 @@ def gaia_ids(values):
             )
         series = series.fillna(0).astype(np.int64)
     if not pd.api.types.is_integer_dtype(series.dtype):
-        digits = series.astype(str).str.extract(r"(\d{9,})\s*$", expand=False)
+        digits = series.astype(str).str.extract(r"(^\s*\d+|\d{9,})\s*$", expand=False)
         series = pd.Series([int(d) if isinstance(d, str) else 0 for d in digits], dtype=np.int64)
     ids = series.astype("Int64")
     return ids.mask(ids <= 0).reset_index(drop=True)

@@ -1,13 +1,11 @@
 """The command line of ``python -m cemp inject``."""
 
 import argparse
-import os
 import shlex
 import sys
-from itertools import takewhile
-from pathlib import Path
 
 from cemp.errors import BadInputError
+from cemp.predict.command import add_output, check_output
 
 DESCRIPTION = """\
 Put carbon into your own observed spectra (ratios of synthetic spectra: CH, C2, CN)
@@ -54,11 +52,7 @@ def add_parser(commands):
     add("paths", nargs="*", metavar="PATH", help="files, folders, patterns, @LIST: as for predict")
     add("--c-fe", type=float, nargs="+", default=[0.5, 1.0, 1.5, 2.0], metavar="DEX", dest="c_fe",
         help="[C/Fe] that each star is raised to (default: %(default)s)")
-    add("--out", type=Path, metavar="FILE",
-        help="table to write: .fits, .ecsv, .csv or .parquet")
-    add("--weights", metavar="FOLDER", help="folder of a sky model (default: the package's own)")
-    add("--jobs", type=int, default=len(os.sched_getaffinity(0)), metavar="N",
-        help="processes (default: the cores of this machine, %(default)s)")
+    add_output(add)
     add("--seed", type=int, help="of the noise that is put back (default: the paper's)")
     add("--resolution", type=float, metavar="R",
         help="resolving power of plain 1-D spectra; finer ones are smoothed to 1800 on reading "
@@ -91,10 +85,7 @@ def run(options):
 
         print("\n".join(f"{k:20s} {c.unit or '-':9s} {c.what}" for k, c in INJECTED.items()))
         return 0
-    if not options.paths or options.out is None:
-        options.parser.error("name the spectra and the table to write: PATH... --out FILE")
-    if options.jobs < 1:
-        options.parser.error("--jobs is at least 1")
+    check_output(options)
     try:
         return _inject(options)
     except KeyboardInterrupt:
@@ -143,6 +134,7 @@ def _report(out):
 
     from cemp.atomic import atomic_path
     from cemp.inject.summary import add_response, report
+    from cemp.textfile import comment_lines
 
     kind = out.suffix.lower()
     if kind == ".fits":
@@ -150,9 +142,7 @@ def _report(out):
     elif kind == ".parquet":
         rows = pd.read_parquet(out, columns=NEEDED)
     else:
-        with open(out) as stream:  # only lines of the head are comments: names may hold a '#'
-            head = sum(1 for _ in takewhile(lambda line: line.startswith("#"), stream))
-        rows = pd.read_csv(out, skiprows=head, usecols=NEEDED, low_memory=False)
+        rows = pd.read_csv(out, skiprows=comment_lines(out), usecols=NEEDED, low_memory=False)
     if not rows["injected"].any():
         return None
     found = report(add_response(rows))

@@ -49,11 +49,7 @@ def add_parser(commands):
     add("paths", nargs="*", metavar="PATH",
         help="file, folder (searched with its subfolders for FITS files), pattern in quotes, "
         "@FILE with one of these a line, or - for such lines on standard input")
-    add("--out", type=Path, metavar="FILE",
-        help="table to write: .fits, .ecsv, .csv or .parquet")
-    add("--weights", metavar="FOLDER", help="folder of a sky model (default: the package's own)")
-    add("--jobs", type=int, default=len(os.sched_getaffinity(0)), metavar="N",
-        help="processes (default: the cores of this machine, %(default)s)")
+    add_output(add)
     what = parser.add_argument_group("what the files do not say themselves")
     add = what.add_argument
     add("--medium", choices=("air", "vacuum"),
@@ -81,6 +77,34 @@ def add_parser(commands):
     parser.set_defaults(run=run, parser=parser)
 
 
+def add_output(add):
+    """Add the options of every command that labels spectra: table, weights, processes.
+
+    Parameters
+    ----------
+    add : callable
+        ``add_argument`` of the parser.
+    """
+    add("--out", type=Path, metavar="FILE",
+        help="table to write: .fits, .ecsv, .csv or .parquet")
+    add("--weights", metavar="FOLDER", help="folder of a sky model (default: the package's own)")
+    add("--jobs", type=int, default=len(os.sched_getaffinity(0)), metavar="N",
+        help="processes (default: the cores of this machine, %(default)s)")
+
+
+def check_output(options):
+    """End with a usage message if there are no spectra, no table or no processes.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+    """
+    if not options.paths or options.out is None:
+        options.parser.error("name the spectra and the table to write: PATH... --out FILE")
+    if options.jobs < 1:
+        options.parser.error("--jobs is at least 1")
+
+
 def _names(text):
     return tuple(name.strip() for name in text.split(","))
 
@@ -102,10 +126,7 @@ def run(options):
 
         print(describe())
         return 0
-    if not options.paths or options.out is None:
-        options.parser.error("name the spectra and the table to write: PATH... --out FILE")
-    if options.jobs < 1:
-        options.parser.error("--jobs is at least 1")
+    check_output(options)
     try:
         return _predict(options)
     except KeyboardInterrupt:
