@@ -200,6 +200,21 @@ def test_rate_without_a_hit_gives_the_limit_of_the_stars():
     found = rates.rate(spectra(100, 10))
     assert (found["value"], found["hits"], found["spectra"], found["stars"]) == (0, 0, 1000, 100)
     assert found["upper"] == pytest.approx(1 - 0.05 ** (1 / 100))
+    # the rule of three; and 100 stars of which a quarter weighs next to nothing are 75
+    assert rates.rate(spectra(1000, 20))["upper"] == pytest.approx(3 / 1000, rel=0.01)
+    weight = np.where(np.arange(100) < 25, 1e-6, 1.0)
+    few = rates.rate(spectra(100, 10, weight=weight))
+    assert few["upper"] == pytest.approx(1 - 0.05 ** (1 / 75), rel=1e-4)
+
+
+def test_the_upper_limit_does_not_fall_with_more_hits():
+    limits = []
+    for hits in range(0, 60, 1):
+        table = spectra(100, 10)
+        table.loc[10 * np.arange(hits), "selected"] = True  # one spectrum of each of the stars
+        limits.append(rates.rate(table)["upper"])
+    assert np.all(np.diff(limits) >= 0) and limits[0] < limits[-1]
+    assert limits[-1] == pytest.approx(binomial_interval(59, 1000, 0.9)[1], rel=0.01)
 
 
 def test_repeats_of_a_star_do_not_narrow_the_interval():

@@ -59,7 +59,9 @@ def rate(table, level=0.68):
     of a ratio of sums over stars, var = sum_k w_k^2 (s_k - r n_k)^2 / (sum_k w_k n_k)^2 (Cochran
     1977, Sampling Techniques, eq. 2.39 without the finite-population factor), and the interval is
     Clopper & Pearson's for the number of trials that has this variance, r (1 - r) / var. Without
-    a hit the number of STARS counts, not that of spectra: the safe side.
+    a hit the number of STARS counts, not that of spectra, and of weighted stars the effective one
+    (Kish 1965, Survey Sampling): the safe side. No upper limit is below that of no hit: a few hits
+    tell no variance between stars, and would seem to know more than none.
     """
     if not len(table):
         return {"spectra": 0, "stars": 0, "hits": 0, "value": np.nan, "low": 0.0, "high": 1.0,
@@ -71,12 +73,13 @@ def rate(table, level=0.68):
     sums = pd.DataFrame({"w": weight, "s": weight * selected}).groupby(table["star"].to_numpy())
     sums = sums.sum()
     value, n_star = sums["s"].sum() / sums["w"].sum(), len(sums)
-    trials = float(n_star)
+    trials = effective = sums["w"].sum() ** 2 / (sums["w"] ** 2).sum()
     if 0 < value < 1:
         variance = ((sums["s"] - value * sums["w"]) ** 2).sum() / sums["w"].sum() ** 2
         trials = min(value * (1 - value) / variance, len(table)) if variance > 0 else trials
     low, high = binomial_interval(value * trials, trials, level)
-    upper = binomial_interval(value * trials, trials, 0.90)[1]
+    upper = max(binomial_interval(value * trials, trials, 0.90)[1],
+                binomial_interval(0.0, effective, 0.90)[1])  # fmt: skip
     return {"spectra": len(table), "stars": n_star, "hits": int(selected.sum()), "value": value,
             "low": float(low), "high": float(high), "upper": float(upper)}  # fmt: skip
 
