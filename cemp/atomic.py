@@ -41,21 +41,26 @@ def atomic_path(path):
         temporary.unlink(missing_ok=True)
 
 
-def hold(lock):
+def hold(lock, wait=False):
     """Hold a work folder for this process; the lock ends with the process, however it ends.
 
     Parameters
     ----------
     lock : file object
         Lock file of the folder, open for writing. It is held until it is closed.
+    wait : bool
+        Wait for a process that holds it.
 
     Raises
     ------
     BadInputError
-        If another process holds it.
+        If another process holds it and we do not wait.
     """
     import fcntl  # not on every system: only who writes needs it
 
+    if wait:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

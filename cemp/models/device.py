@@ -48,5 +48,7 @@ def make_deterministic(seed, threads=None):
     if threads:
         torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # it would fill new tensors with NaN to show who reads before writing: nobody here, for time
+    torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False
     torch.manual_seed(seed)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy import fft
 
-from cemp.atomic import atomic_path
+from cemp.atomic import atomic_path, hold
 from cemp.constants import SEED, WAVE
 from cemp.errors import BadInputError
 from cemp.synthesis import networks
@@ -296,10 +296,13 @@ def load_emulator(half="mock", seed=SEED, settings=None, cache=None):
     key = f"{half} {seed} {emulator.settings}".encode() + code
     name = hashlib.sha256(grid_hash().encode() + key).hexdigest()[:16]
     path = Path(cache) / f"emulator-{name}.npz"
-    if not path.is_file():
-        emulator.fit(load_grid(half), seed)
-        with atomic_path(path) as temporary:
-            np.savez(temporary, **emulator.arrays_)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_suffix(".lock"), "w") as lock:
+        hold(lock, wait=True)  # two notebooks at a time: the second one reads what the first fits
+        if not path.is_file():
+            emulator.fit(load_grid(half), seed)
+            with atomic_path(path) as temporary:
+                np.savez(temporary, **emulator.arrays_)
     with np.load(path) as stored:
         emulator.arrays_ = dict(stored)
     return emulator

@@ -23,7 +23,7 @@ from cemp.workflow.profile import parameters, skips
 REFERENCE = ROOT / "tests" / "reference" / "smoke_checks.json"
 
 #: Folders of stage products in a profile's build folder.
-PRODUCTS = ("survey", "truth", "01", "02", "03", "04", "05", "06", "08")
+PRODUCTS = ("survey", "truth", "[0-9][0-9]")
 
 
 def comparable(outputs):
@@ -105,8 +105,8 @@ def prepare_all(paths, reference=REFERENCE):
         Compared cells by notebook.
     """
     expected = json.loads(reference.read_text()) if reference.is_file() else {}
-    for folder in (*PRODUCTS, "nbval"):
-        shutil.rmtree(paths.build / folder, ignore_errors=True)
+    for folder in (found for name in (*PRODUCTS, "nbval") for found in paths.build.glob(name)):
+        shutil.rmtree(folder)
     counts = {}
     for source in sorted((paths.root / "notebooks").glob("[0-9][0-9]_*.ipynb")):
         if skips(source.stem, paths):

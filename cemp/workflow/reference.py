@@ -9,6 +9,7 @@ import json
 import shutil
 import statistics
 import sys
+from concurrent.futures import ProcessPoolExecutor
 
 import yaml
 
@@ -179,8 +180,11 @@ def main(arguments=None):
                         help="seeds beside the paper's own; none: record values without scatter")
     demo = Paths("demo")
     set_environment(demo.root)
+    parser.add_argument("--jobs", type=int, default=2, help="seeds at a time")
+    options = parser.parse_args(arguments)
     try:
-        seeds = [run_seed(seed, demo) for seed in parser.parse_args(arguments).seeds]
+        with ProcessPoolExecutor(options.jobs) as pool:
+            seeds = list(pool.map(run_seed, options.seeds, [demo] * len(options.seeds)))
     except BadInputError as error:
         print(error, file=sys.stderr)
         return 1

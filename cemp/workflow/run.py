@@ -24,8 +24,9 @@ from cemp.workflow.measure import Meter
 from cemp.workflow.profile import notebook_path, parameters
 
 #: Threads of linear algebra unless OMP_NUM_THREADS says otherwise. Sums depend on how many share
-#: them, so the number is fixed: the same two on a laptop and on a large machine.
-THREADS = "2"
+#: them, so the number is fixed: the same on a laptop and on a large machine. Two notebooks at a
+#: time use two cores better than two threads of one notebook do.
+THREADS = "1"
 
 #: Seconds a single cell may take unless --timeout says otherwise.
 TIMEOUT = 3600
