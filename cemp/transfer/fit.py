@@ -19,7 +19,6 @@ from cemp.preprocess.continuum import blend, fit_arms
 from cemp.preprocess.pipeline import PreprocessSettings, preprocess
 from cemp.preprocess.resample import resample
 from cemp.synthesis.resolution import broaden, sample
-from cemp.transfer.windows import trusted
 
 #: Range of each parameter: the labels' are those of the grid's design (some dex inside it, where
 #: the emulator has neighbours on both sides).
@@ -76,7 +75,7 @@ class FitSettings:
 
 
 def used_pixels(settings):
-    """Tell which pixels of the grid count; those in `cemp.transfer.windows` never do.
+    """Tell which pixels of the grid count.
 
     Parameters
     ----------
@@ -91,7 +90,7 @@ def used_pixels(settings):
         used |= (low <= WAVE) & (high >= WAVE)
     for centre, half in settings.masked:
         used &= np.abs(WAVE - centre) > half
-    return used & trusted()
+    return used
 
 
 class Model:

@@ -2,14 +2,7 @@
 
 import numpy as np
 
-from cemp.constants import WAVE, air_to_vacuum
-
-#: Where a line list of overlapping parts held every line twice, three Angstrom added on either
-#: side (vacuum). Spectra of such a list must not be read there; those of the present list may.
-DOUBLED = tuple(
-    (float(air_to_vacuum(1000.0 * k - 20)) - 3, float(air_to_vacuum(1000.0 * k + 20)) + 3)
-    for k in range(4, 10)
-)
+from cemp.constants import WAVE
 
 
 def readable(ignored, wave=WAVE):
@@ -34,8 +27,3 @@ def readable(ignored, wave=WAVE):
     for low, high in ignored:
         out &= (wave < low) | (wave > high)
     return out
-
-
-def trusted(wave=WAVE):
-    """Tell which pixels lie outside `DOUBLED`; shape of `wave` [Angstrom]."""
-    return readable(DOUBLED, wave)
