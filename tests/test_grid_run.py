@@ -19,12 +19,14 @@ from fake_synthesis import make_fake, quiet
 from cemp.constants import SOLAR_A, air_to_vacuum
 from cemp.errors import BadInputError
 from cemp.paths import ROOT
-from cemp.synthesis import collect, run
+from cemp.synthesis import collect, collect_stars, run
 from cemp.synthesis import grid as gr
 from cemp.synthesis.abundances import abundances, fractions, mean_mass, sme_abundances
 from cemp.synthesis.atmosphere import Structure, clean
+from cemp.synthesis.benchmarks import BENCHMARK_FILE
 from cemp.synthesis.design import draw
 from cemp.synthesis.downloads import Download, fetch
+from cemp.synthesis.grid import unpack
 from cemp.synthesis.lines import Lines, _bad_ch, _hydrogen_levels, _repeated, isotope_shares
 from cemp.synthesis.spectrum import (
     CONT_AIR,
@@ -445,3 +447,26 @@ def test_grid_environment_is_the_locked_one():
                             capture_output=True, text=True).stdout.lower().split()
     lock = (ROOT / "cemp" / "synthesis" / "requirements.txt").read_text().lower().splitlines()
     assert sorted(frozen) == sorted(line for line in lock if not line.startswith("#"))
+
+
+def test_benchmark_stars_are_renewed_whole_or_not_at_all(tmp_path, capsys):
+    kept = tmp_path / "kept.npz"
+    with np.load(BENCHMARK_FILE) as stored:
+        arrays = dict(stored)
+    np.savez(kept, **arrays)
+    norm, cont = unpack(arrays["norm"]), arrays["cont"]
+    for k, name in enumerate(arrays["names"]):
+        np.savez(tmp_path / f"{name}.npz", norm=norm[k] * 0.99, cont=cont[k] * 2,
+                 par=arrays["labels"][k], ok=True)
+    assert collect_stars.main([str(tmp_path), "--file", str(kept)]) == 0
+    assert "sun" in capsys.readouterr().out
+    with np.load(kept) as new:
+        assert np.allclose(unpack(new["norm"]), norm * 0.99, atol=3e-4)
+        assert np.array_equal(new["cont"], cont * 2)
+        assert np.array_equal(new["line_flux"], arrays["line_flux"])
+    before = kept.read_bytes()
+    np.savez(tmp_path / "sun.npz", norm=norm[0], cont=cont[0], par=arrays["labels"][1], ok=True)
+    assert collect_stars.main([str(tmp_path), "--file", str(kept)]) == 2
+    (tmp_path / "sun.npz").unlink()
+    assert collect_stars.main([str(tmp_path), "--file", str(kept)]) == 2
+    assert "sun.npz is not there" in capsys.readouterr().err and kept.read_bytes() == before
