@@ -113,6 +113,30 @@ def test_label_errors_hide_a_weak_excess(table, spectra):
     assert (sure > 10).all() and (unsure < 0.3 * sure).all()
 
 
+def test_slopes_are_kept_where_labels_are_held():
+    """An index that is linear in the labels has the same slopes at and beyond the table's edges."""
+    def linear(points):
+        low, high = strip(points[:, 0])
+        index = 0.003 * points[:, 0] + 2 * (low + points[:, 1] * (high - low)) + 5 * points[:, 2]
+        return np.repeat(index[:, None], len(ALL), axis=1)
+
+    made = BandTable(SETTINGS)
+    made.table_ = linear
+    low, high = strip(5000.0)
+    at = np.array([[5000, 2.5, -2.5], [5000, 2.5, -4.0], [5000, 2.5, -4.6], [4400, 2.5, -2.5],
+                   [5000, low, -2.5], [5000, low - 0.4, -2.5], [5000, high + 0.4, 0.0],
+                   [7500, 4.0, -2.5]])
+    slopes = made.slopes(at, 0.0)
+    np.testing.assert_allclose(slopes[:-1, 1:, 0], np.tile([2.0, 5.0], (7, 1)), rtol=1e-6)
+    np.testing.assert_allclose(slopes[:4, 0, 0], 0.003, rtol=1e-6)
+    assert (slopes[-1] == 0).all()  # outside: nothing is predicted
+    # errors of 100 K, 0.3, 0.2 dex are in the variance of a star held at [Fe/H] = -4
+    sigma = excess(np.ones((1, len(ALL))), np.zeros((1, len(ALL))), made, NO_ZERO, at[1:2],
+                   np.array([[100, 0.3, 0.2]]))
+    variance = 0.3**2 + 0.6**2 + 1.0**2 + 0.02**2
+    np.testing.assert_allclose(sigma[1], (1 - sigma[0]) / np.sqrt(variance), rtol=1e-6)
+
+
 # ---- the joint fit ------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("c_fe", [0.0, 0.7, 1.5])
@@ -285,9 +309,20 @@ def test_raised_lines_are_where_they_belong():
 
 def test_limits_interpolate():
     found = pd.DataFrame({"line": "ba4554", "snr": 50.0, "x_fe": [0.0, 1.0, 2.0],
-                          "found": [0.0, 0.25, 0.75]})
-    assert neutron.limits(found).iloc[0].tolist() == ["ba4554", 50.0, 1.5, 0.0]
+                          "found": [0.0, 0.25, 0.75], "lost": 2})
+    assert neutron.limits(found).iloc[0].tolist() == ["ba4554", 50.0, 1.5, 0.0, 6]
     assert neutron.limits(found.assign(found=0.1))["limit"][0] == np.inf
+
+
+def test_what_cannot_be_judged_is_not_called_unseen():
+    sigma = np.array([np.nan, np.nan, 1.0, 4.0, 5.0, 2.0])
+    assert neutron._judge(sigma) == (3.0, 0.5, 2)
+    assert np.isnan(neutron._judge(sigma[:2])[:2]).all() and neutron._judge(sigma[:2])[2] == 2
+    seen = pd.DataFrame({"line": "ba4554", "snr": 50.0, "x_fe": np.tile([0.0, 1.0, 2.0], 2),
+                         "found": [0.0, 0.25, 0.75] + 3 * [np.nan], "lost": [0] * 3 + [50] * 3})
+    assert neutron.limits(seen).iloc[0].tolist() == ["ba4554", 50.0, 1.5, 0.0, 150]
+    lost = neutron.limits(seen.iloc[3:]).iloc[0]
+    assert np.isnan(lost["limit"]) and lost["lost"] == 150
 
 
 def test_strong_barium_is_seen_and_none_is_not(table, spectra):

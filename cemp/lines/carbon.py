@@ -218,13 +218,21 @@ class BandTable:
         return out
 
     def slopes(self, labels, c_fe):
-        """Change of the indices with Teff, log g, [Fe/H], shape (n, 3, n_band)."""
-        labels = np.asarray(labels, dtype=float)[:, :3]
-        here = self.predict(labels, c_fe)
-        # Backwards, so that stars at the hot or metal-rich end stay inside.
-        there = [self.predict(labels - STEPS * np.eye(3)[i], c_fe) for i in range(3)]
-        slope = np.stack([(here - row) / STEPS[i] for i, row in enumerate(there)], axis=1)
-        return np.nan_to_num(slope)
+        """Change of the indices with Teff, log g, [Fe/H], shape (n, 3, n_band).
+
+        Steps go backwards, so that stars at the hot or metal-rich end stay inside, and forwards at
+        the low ends: a label that is held at the table's edge has its error all the same.
+        """
+        s, labels = self.settings, np.array(labels, dtype=float)[:, :3]
+        low, high = strip(labels[:, 0])
+        edge = np.stack(np.broadcast_arrays(s.teff[0], low, s.fe_h[0]), axis=1)
+        labels[:, 1:] = np.maximum(labels[:, 1:], edge[:, 1:])
+        labels[:, 1] = np.minimum(labels[:, 1], high)
+        here, slope = self.predict(labels, c_fe), []
+        for i, size in enumerate(STEPS):
+            step = np.where(labels[:, i] - size < edge[:, i], size, -size)[:, None]
+            slope.append((self.predict(labels + step * np.eye(3)[i], c_fe) - here) / step)
+        return np.nan_to_num(np.stack(slope, axis=1))
 
 
 def highest(fe_h, settings):
@@ -254,7 +262,8 @@ def _variance(table, labels, label_errors, c_fe, spread):
     """Variance of the expected indices from labels and from a spread in [C/Fe], (n, n_band)."""
     slopes = table.slopes(labels, c_fe)
     variance = np.einsum("nlb,nl->nb", slopes**2, np.asarray(label_errors)[:, :3] ** 2)
-    change = table.predict(labels, c_fe) - table.predict(labels, np.asarray(c_fe) - 0.1)
+    step = np.where(np.asarray(c_fe) - 0.1 < table.settings.c_fe[0], 0.1, -0.1)
+    change = table.predict(labels, c_fe) - table.predict(labels, c_fe + step)
     return variance + (spread * np.nan_to_num(change) / 0.1) ** 2
 
 

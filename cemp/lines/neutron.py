@@ -82,8 +82,9 @@ def significance(values, errors, table, labels, c_fe, floor=FLOOR):
     """
     slopes = table.slopes(labels, c_fe)[:, :, WHERE] * np.array(LABEL_ERRORS)[:, None]
     expected = table.predict(labels, c_fe)[:, WHERE]
-    low = table.predict(labels, np.maximum(c_fe - C_FE_ERROR, table.settings.c_fe[0]))[:, WHERE]
-    variance = (slopes**2).sum(axis=1) + (expected - low) ** 2 + errors**2 + floor**2
+    inwards = np.where(c_fe - C_FE_ERROR < table.settings.c_fe[0], C_FE_ERROR, -C_FE_ERROR)
+    other = table.predict(labels, c_fe + inwards)[:, WHERE]
+    variance = (slopes**2).sum(axis=1) + (expected - other) ** 2 + errors**2 + floor**2
     return (values - expected) / np.sqrt(variance)
 
 
@@ -109,7 +110,8 @@ def inject(emulate, wave, table, snr, n_noise=50, seed=0, floor=FLOOR):
     -------
     pandas.DataFrame
         One row a star, S/N, step, line: line, snr, x_fe, teff, fe_h, c_fe, sigma (median) and
-        found, the share at 3 sigma or more.
+        found, the share at 3 sigma or more of those that could be judged; and lost, how many could
+        not, as the labels that the analyst has lie outside the table.
     """
     made, random = ratios(), rng("neutron", seed)
     spectra = normalise(wave, degrade(wave, emulate(made["labels"]), table.settings.resolution,
@@ -124,11 +126,17 @@ def inject(emulate, wave, table, snr, n_noise=50, seed=0, floor=FLOOR):
             flux = raise_lines(spectra[i], made, i, step)
             for s in snr:
                 sigma = _observe(flux, noise / s, s, table, given, c_fe, floor)
-                rows += [(name, s, x_fe, labels[0], labels[2], labels[3], np.nanmedian(column),
-                          np.mean(column >= 3)) for name, column in
-                         zip(NEUTRON, sigma.T, strict=True)]
+                rows += [(name, s, x_fe, labels[0], labels[2], labels[3], *_judge(column))
+                         for name, column in zip(NEUTRON, sigma.T, strict=True)]
     return pd.DataFrame(rows, columns=["line", "snr", "x_fe", "teff", "fe_h", "c_fe", "sigma",
-                                       "found"])
+                                       "found", "lost"])
+
+
+def _judge(sigma):
+    """Median significance, share at 3 sigma or more, and how many are NaN: these count in none."""
+    seen = sigma[np.isfinite(sigma)]
+    lost = sigma.size - seen.size
+    return (np.median(seen), np.mean(seen >= 3), lost) if seen.size else (np.nan, np.nan, lost)
 
 
 def _observe(flux, noise, snr, table, labels, c_fe, floor):
@@ -152,17 +160,21 @@ def limits(found, share=0.5):
     -------
     pandas.DataFrame
         One row a line and S/N: limit, the [X/Fe] at which the share of detections over all stars
-        crosses `share` by linear interpolation (infinite if it does not by the highest step), and
-        false, the share of 3 sigma at [X/Fe] = 0.
+        crosses `share` by linear interpolation (infinite if it does not by the highest step);
+        false, the share of 3 sigma at [X/Fe] = 0; and lost, the realisations that nothing is known
+        of, which count in neither.
     """
     rows = []
     for (line, snr), part in found.groupby(["line", "snr"], sort=False):
-        curve = part.groupby("x_fe")["found"].mean()
+        curve = part.groupby("x_fe")["found"].mean().dropna()
+        if curve.empty:
+            rows.append((line, snr, np.nan, np.nan, int(part["lost"].sum())))
+            continue
         above = np.flatnonzero(curve.to_numpy() >= share)
         limit = np.inf
         if above.size:
             k = above[0]
             x, y = curve.index.to_numpy(), curve.to_numpy()
             limit = x[0] if k == 0 else np.interp(share, y[k - 1 : k + 1], x[k - 1 : k + 1])
-        rows.append((line, snr, limit, curve.iloc[0]))
-    return pd.DataFrame(rows, columns=["line", "snr", "limit", "false"])
+        rows.append((line, snr, limit, curve.get(0.0, np.nan), int(part["lost"].sum())))
+    return pd.DataFrame(rows, columns=["line", "snr", "limit", "false", "lost"])
