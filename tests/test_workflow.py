@@ -295,7 +295,7 @@ def test_the_receipt_shows_times_numbers_and_hashes(tmp_path):
     assert receipt.sha256(tmp_path / "x.csv").startswith("ba7816bf8f01cfea")
     lines = receipt.stage_lines({"01": {"seconds": 60.2, "peak_bytes": 2**30},
                                  "02": {"seconds": 30.0, "peak_bytes": 2**31}})
-    assert lines[-1] == "| all | 90 | 2.00 |"
+    assert lines[-1] == "| sum, two at a time | 90 | 2.00 |"
     rows = receipt.headline_lines(values(rmse=0.5), REFERENCE["values"])[2:]
     assert rows[0].endswith("| 0.50 | 0.14 | no |") and rows[1].endswith("| 2,412 | 2,412 | yes |")
     assert len(rows) == 2

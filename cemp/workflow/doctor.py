@@ -122,7 +122,7 @@ def check_memory():
 
 
 def expected_minutes(reference):
-    """Minutes of the default run on the machine that made the committed numbers.
+    """Minutes of all stages, one after the other, where the committed numbers were made.
 
     Parameters
     ----------
@@ -151,9 +151,8 @@ def time_line():
     minutes = expected_minutes(ROOT / "tests" / "reference" / "headline.json")
     if minutes is None:
         return f"{cores} cores; `make all` takes 15 to 25 minutes on two"
-    slower = 2 / min(cores, 2)
-    return (f"{cores} cores; `make all` took {minutes:.0f} min on two: expect about "
-            f"{minutes * slower:.0f} min, and the installation before the first time")
+    return (f"{cores} cores; expect `make all` to take about {minutes / min(cores, 2):.0f} min, and "
+            "the installation before the first time")
 
 
 def main():
