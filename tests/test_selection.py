@@ -13,9 +13,11 @@ from cemp.errors import BadInputError
 from cemp.mock.instrument import InstrumentSettings
 from cemp.selection import agree, bench, product, rates, sets, yields
 from cemp.selection import recipe as recipes
+from cemp.selection.domain import draw_training
 from cemp.selection.function import SelectionFunction, halves, selection
 from cemp.selection.recipe import Recipe, carbon_coverage, select, threshold_for_purity
 from cemp.selection.simulate import Nights, realise
+from cemp.transfer.reconstruct import every
 
 
 def table_of(**columns):
@@ -117,6 +119,30 @@ def test_threshold_with_weights_ties_and_none():
         threshold_for_purity(p, np.zeros(60, bool), 0.5)
     with pytest.raises(BadInputError, match="no threshold"):
         threshold_for_purity([np.nan], [True], 0.5)
+
+
+# ---- what the training covers -------------------------------------------------------------------
+
+
+def test_training_spectra_are_drawn_evenly_in_kind_and_star_by_star():
+    """1000 ordinary stars of two spectra, 20 metal-poor ones, 10 of them rich in carbon."""
+    name = np.array([f"s{i:04d}" for i in range(1030)])
+    labels = pd.DataFrame({"star_id": name, "teff": 5000.0, "fe_h": np.where(name < "s1000", 0, -3),
+                           "c_h": np.where(name < "s1010", np.nan, -1.0)})  # fmt: skip
+    rows = pd.DataFrame({"star_id": np.repeat(name, 2), "obsid": np.arange(2060)})
+    drawn = draw_training(rows, labels.iloc[:-10], most=200)  # the last ten have no labels
+    assert len(drawn) == 200 and (drawn["star_id"].value_counts() == 2).all()
+    number = drawn["star_id"].str[1:].astype(int)
+    counts = [number.between(*ends).sum() for ends in ((0, 999), (1000, 1009), (1010, 1019),
+                                                       (1020, 1029))]  # fmt: skip
+    assert counts == [140, 20, 20, 20]
+    pd.testing.assert_frame_equal(drawn, draw_training(rows, labels.iloc[:-10], most=200))
+    assert draw_training(rows, labels, most=2060) is rows
+
+
+def test_spectra_of_a_star_stay_together():
+    assert every(3, 6, ["a", "a", "b", "c", "d", "a"]).tolist() == [1, 1, 0, 0, 1, 1]
+    assert every(3, 6).tolist() == [1, 0, 0, 1, 0, 0]
 
 
 # ---- simulated vectors --------------------------------------------------------------------------

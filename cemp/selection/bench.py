@@ -68,7 +68,8 @@ class Bench:
         predictions = predictions.join(observations.set_index("obsid")["snrg"], on="obsid")
         nights = Nights.read(store, predictions[predictions["fold"] == "search"])
         library = Maker.of("library", cache) if domain else None
-        fitted = fit_domain(store, observations, model, library) if domain else None
+        labels = pd.read_parquet(build / "01" / "labels.parquet")
+        fitted = fit_domain(store, observations, labels, model, library) if domain else None
         return cls(Maker.of("mock", cache), nights, model, read_errors(build, predictions), fitted)
 
     def judge(self, flux, ivar, good, snrg):

@@ -11,10 +11,12 @@ from cemp.selection.recipe import SIGNS, carbon_coverage
 from cemp.selection.sets import spread
 from cemp.selection.simulate import Maker, Nights, realise
 from cemp.transfer.outside import Domain, DomainSettings
-from cemp.transfer.reconstruct import BasisSettings, kinds, typical_snr
+from cemp.transfer.reconstruct import BasisSettings, every, kinds, typical_snr
 
 #: Spectra in memory at a time.
 CHUNK = 500
+#: Labelled spectra to learn from: 0.2 GB as double numbers, of which some copies are made.
+MOST = 4000
 
 
 def domain_settings(n_components=20, min_snr=25.0, false_alarm=0.03):
@@ -67,7 +69,38 @@ def rich_vectors(maker, nights, n=500, seed=SEED):
     return flux, ivar, good, labels
 
 
-def fit_domain(store, observations, model, maker="library", fold="train", settings=None):
+def draw_training(rows, labels, most=MOST, seed=SEED):
+    """Draw training spectra when there are more than memory takes.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        One row a spectrum: star_id.
+    labels : pandas.DataFrame
+        One row a star of the catalogues: star_id, teff, fe_h, c_h. Stars without carbon count as
+        ordinary ones, stars without labels as a kind of their own.
+    most : int
+    seed : int
+
+    Returns
+    -------
+    pandas.DataFrame
+        All rows if they are few enough; else whole stars, from each kind ([Fe/H], warm or cool,
+        rich in carbon or not) equally many as long as it has any.
+    """
+    if len(rows) <= most:
+        return rows
+    known = labels.drop_duplicates("star_id").set_index("star_id")
+    kind = (np.digitize(known["fe_h"], (-2.5, -1.5, -0.5)) + 4 * (known["teff"] > 5350)
+            + 8 * (known["c_h"] - known["fe_h"] > 0.4))  # fmt: skip
+    stars = pd.Series(rows["star_id"].unique()).sample(frac=1.0, random_state=seed % 2**31)
+    turn = stars.groupby(kind.reindex(stars).fillna(-1).to_numpy()).cumcount()
+    turn = pd.Series(turn.to_numpy(), stars).sort_values(kind="stable")
+    count = rows["star_id"].value_counts().reindex(turn.index).cumsum()
+    return rows[rows["star_id"].isin(count.index[count <= most])]
+
+
+def fit_domain(store, observations, labels, model, maker="library", fold="train", settings=None):
     """Learn what the labelled spectra of a survey look like.
 
     Parameters
@@ -75,7 +108,9 @@ def fit_domain(store, observations, model, maker="library", fold="train", settin
     store : cemp.vectors.VectorStore
         Preprocessed spectra.
     observations : pandas.DataFrame
-        One row a spectrum: obsid, fold, snrg.
+        One row a spectrum: obsid, star_id, fold, snrg.
+    labels : pandas.DataFrame
+        As for `draw_training`.
     model : cemp.models.macrn.Macrn
         Its labels say of which kind a star is: catalogues do not give carbon for all of them.
     maker : cemp.selection.simulate.Maker or str or None
@@ -97,28 +132,33 @@ def fit_domain(store, observations, model, maker="library", fold="train", settin
         If there are too few spectra.
     """
     rows = observations[(observations["fold"] == fold) & store.has(observations["obsid"])]
-    vectors = store.read(rows["obsid"])
-    labels = predict(model, vectors.flux, vectors.good)
-    sample = [vectors.flux, vectors.ivar, vectors.good, labels]
+    rows = draw_training(rows, labels)
+    vectors, star = store.read(rows["obsid"]), pd.factorize(rows["star_id"])[0]
+    guess = predict(model, vectors.flux, vectors.good)
+    sample = [vectors.flux, vectors.ivar, vectors.good, guess, star]
     if maker is not None:
         if maker == "library":
             maker = Maker.of("library", ROOT / "build" / "emulator")
-        bright = rows.assign(teff=labels[:, 0])
+        bright = rows.assign(teff=guess[:, 0])
         bright = bright[bright["snrg"] > 2 * (settings or domain_settings()).basis.min_snr]
         rich = rich_vectors(maker, Nights.read(store, bright))
+        rich = (*rich, len(rows) + np.arange(len(rich[0])))  # no star twice
         sample = [np.concatenate(pair) for pair in zip(sample, rich, strict=True)]
-        # The domain takes every third spectrum for thresholds: both sources are to be in both.
+        # The domain takes every third star for thresholds: both sources are to be in both.
         order = rng("selection domain", SEED).permutation(len(sample[0]))
         sample = [values[order] for values in sample]
-    return Domain(settings or domain_settings(_affordable(*sample[1:]))).fit(*sample)
+    *arrays, star = sample
+    settings = settings or domain_settings(_affordable(*arrays[1:], star))
+    return Domain(settings).fit(*arrays, star=star)
 
 
-def _affordable(ivar, good, labels, most=20):
+def _affordable(ivar, good, labels, star, most=20):
     """Count the components that the kind with the fewest bright spectra can make."""
-    bright = typical_snr(ivar, good) >= domain_settings().basis.min_snr
-    fewest = min(np.sum(bright & kind) for kind in kinds(labels))
-    # Two in three make components, four in five of these; each component takes two.
-    return int(np.clip(0.2 * fewest, 2, most))
+    inside = ~every(3, len(star), star)
+    bright = typical_snr(ivar[inside], good[inside]) >= domain_settings().basis.min_snr
+    stars = [star[inside][bright & kind] for kind in kinds(labels[inside])]
+    fewest = min(np.sum(~every(5, len(s), s)) for s in stars)
+    return int(np.clip(0.375 * fewest, 2, most))  # each component takes two spectra
 
 
 def outside_flags(domain, flux, ivar, good, labels):

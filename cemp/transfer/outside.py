@@ -26,6 +26,7 @@ from cemp.transfer.reconstruct import (
     BasisSet,
     BasisSettings,
     check_vectors,
+    every,
     typical_snr,
 )
 
@@ -119,7 +120,7 @@ class Domain:
         self.settings = settings or DomainSettings()
         self.curves_, self.limits_ = {}, {}
 
-    def fit(self, flux, ivar, good, labels=None, covariance=None, spread=None):
+    def fit(self, flux, ivar, good, labels=None, covariance=None, spread=None, star=None):
         """Learn what training-like spectra look like.
 
         Parameters
@@ -134,6 +135,9 @@ class Domain:
             very spectra: it is surer of what it knows.
         spread : ndarray, shape (n, 4), optional
             Scatter between the members.
+        star : array_like, shape (n,), optional
+            Number or name of the star of each spectrum: those of a star stay together, so that
+            thresholds come from stars that made no component.
 
         Returns
         -------
@@ -146,10 +150,10 @@ class Domain:
             If there are too few spectra.
         """
         flux, ivar, good = check_vectors(flux, ivar, good)
-        apart = np.arange(len(flux)) % 3 == 0
-        labels = None if labels is None else np.asarray(labels, dtype=float)[~apart]
+        apart = every(3, len(flux), star)
+        labels, star = (None if a is None else np.asarray(a)[~apart] for a in (labels, star))
         self.bases_ = BasisSet(self.settings.basis).fit(
-            flux[~apart], ivar[~apart], good[~apart], labels
+            flux[~apart], ivar[~apart], good[~apart], labels, star
         )
         self._fit_reconstruction(flux[apart], ivar[apart], good[apart])
         if covariance is not None:

@@ -9,6 +9,7 @@ and by the error that the components leave in training spectra themselves.
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from cemp.constants import N_PIX, WAVE
 from cemp.errors import BadInputError
@@ -118,13 +119,15 @@ class Basis:
     def __init__(self, settings=None):
         self.settings = settings or BasisSettings()
 
-    def fit(self, flux, ivar, good):
+    def fit(self, flux, ivar, good, star=None):
         """Find the components.
 
         Parameters
         ----------
         flux, ivar, good : ndarray, shape (n, n_pix)
             Training vectors. Every fifth bright one makes no component but measures `floor_`.
+        star : array_like, shape (n,), optional
+            Number or name of the star of each: every fifth star measures `floor_`, then.
 
         Returns
         -------
@@ -139,7 +142,8 @@ class Basis:
         flux, ivar, good = check_vectors(flux, ivar, good)
         s = self.settings
         bright = np.flatnonzero(typical_snr(ivar, good) >= s.min_snr)
-        kept, apart = bright[np.arange(bright.size) % 5 != 0], bright[::5]
+        fifth = every(5, bright.size, None if star is None else np.asarray(star)[bright])
+        kept, apart = bright[~fifth], bright[fifth]
         if kept.size < 2 * s.n_components:
             raise BadInputError(
                 f"{bright.size} training spectra with S/N >= {s.min_snr:g}: {s.n_components} "
@@ -227,7 +231,7 @@ class BasisSet:
     def __init__(self, settings=None):
         self.settings = settings or BasisSettings()
 
-    def fit(self, flux, ivar, good, labels=None):
+    def fit(self, flux, ivar, good, labels=None, star=None):
         """Find the components of each kind of stars.
 
         Parameters
@@ -235,6 +239,8 @@ class BasisSet:
         flux, ivar, good : ndarray, shape (n, n_pix)
         labels : ndarray, shape (n, 4), optional
             teff, logg, fe_h, c_h, which say the kind (see `kinds`); one kind without them.
+        star : array_like, shape (n,), optional
+            As for `Basis.fit`.
 
         Returns
         -------
@@ -242,7 +248,9 @@ class BasisSet:
             Itself.
         """
         groups = [np.ones(len(flux), dtype=bool)] if labels is None else kinds(labels)
-        self.bases_ = [Basis(self.settings).fit(flux[g], ivar[g], good[g]) for g in groups]
+        star = np.arange(len(flux)) if star is None else np.asarray(star)
+        self.bases_ = [Basis(self.settings).fit(flux[g], ivar[g], good[g], star[g])
+                       for g in groups]  # fmt: skip
         return self
 
     def misfit(self, flux, ivar, good):
@@ -296,6 +304,22 @@ class BasisSet:
             excess.append(_block_means(residual * residual[:, partner], both, s.least_good))
         excess = np.sqrt(np.clip(np.mean(excess, axis=0), 0, None))
         return distance, np.mean(misfit, axis=0), excess
+
+
+def every(k, n, star=None):
+    """Tell every k-th of n spectra, or all spectra of every k-th star, in the order of appearance.
+
+    Parameters
+    ----------
+    k, n : int
+    star : array_like, shape (n,), optional
+        Number or name of the star of each spectrum.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    return (np.arange(n) if star is None else pd.factorize(np.asarray(star))[0]) % k == 0
 
 
 def kinds(labels):
