@@ -151,8 +151,8 @@ def time_line():
     minutes = expected_minutes(ROOT / "tests" / "reference" / "headline.json")
     if minutes is None:
         return f"{cores} cores; `make all` takes 15 to 25 minutes on two"
-    return (f"{cores} cores; expect `make all` to take about {minutes / min(cores, 2):.0f} min, and "
-            "the installation before the first time")
+    return (f"{cores} cores; expect `make all` to take about {minutes / min(cores, 2):.0f} min, "
+            "and the installation before the first time")
 
 
 def main():
