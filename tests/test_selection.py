@@ -8,14 +8,20 @@ import pytest
 
 from cemp.candidates.assess import binomial_interval
 from cemp.candidates.gband import NATIVE
-from cemp.constants import N_PIX, WAVE
+from cemp.constants import LABELS, N_PIX, WAVE
 from cemp.errors import BadInputError
 from cemp.mock.instrument import InstrumentSettings
-from cemp.selection import agree, bench, product, rates, sets, yields
+from cemp.selection import agree, bench, origin, product, rates, sets, yields
 from cemp.selection import recipe as recipes
 from cemp.selection.domain import draw_training
 from cemp.selection.function import SelectionFunction, halves, selection
-from cemp.selection.recipe import Recipe, carbon_coverage, select, threshold_for_purity
+from cemp.selection.recipe import (
+    Recipe,
+    carbon_coverage,
+    select,
+    threshold_at,
+    threshold_for_purity,
+)
 from cemp.selection.simulate import Nights, realise
 from cemp.transfer.reconstruct import every
 
@@ -103,6 +109,28 @@ def test_threshold_reaches_the_purity_and_no_lower_one_does():
     # P is honest: above t the purity is (1 + t) / 2
     assert found.value == pytest.approx(0.8, abs=0.06)
     assert 0.85 < found.low < found.purity
+
+
+def test_a_threshold_is_never_rounded_down():
+    """A star just above the rounded value would come in that the purity was not found with."""
+    for value, up in ((0.6744, 0.675), (0.6746, 0.675), (0.67501, 0.676), (0.675, 0.675), (0, 0)):
+        assert recipes.Threshold(value, 0.8, 0.5, (0.6, 0.9), 17).rounded(3) == up
+    values = np.random.default_rng(8).random(1000)
+    up = np.array([recipes.Threshold(v, 1, 0, (0, 1), 1).rounded(3) for v in values])
+    assert np.all(up >= values) and np.all(up - values < 0.001)
+
+
+def test_purity_at_a_threshold_and_how_little_it_rests_on():
+    p, true = np.r_[np.full(17, 0.9), np.full(50, 0.1), np.nan], np.arange(68) < 15
+    found = threshold_at(p, true, 0.5)
+    assert (found.selected, found.purity) == (17, pytest.approx(15 / 17))
+    low, high = binomial_interval(15, 17, 0.68)
+    assert found.interval == pytest.approx((float(low), float(high)))
+    assert found.low == pytest.approx(float(binomial_interval(15, 17, 0.9)[0]))
+    nobody = threshold_at(p, true, 0.95)
+    assert nobody.selected == 0 and np.isnan(nobody.purity) and nobody.interval == (0.0, 1.0)
+    whole = threshold_for_purity(p, true, 0.8)
+    assert whole == threshold_at(p, true, whole.value)
 
 
 def test_threshold_with_weights_ties_and_none():
@@ -334,6 +362,7 @@ def test_bright_likely_candidates_come_first():
 
 
 def test_product_comes_back_to_half_a_step(tmp_path):
+    assert product.CODES["weight"][1] <= 1e-4  # the rare metal-poor stars weigh 0.13
     random = np.random.default_rng(5)
     n = 60
     table = pd.DataFrame({
@@ -373,6 +402,39 @@ def test_agreement_counts_pairs():
     assert agree.compare_rates(twice, twice, ["a"]).loc["a", "sigmas"] == 0
     other = spectra(100, 2, range(60)).assign(set="a")
     assert agree.compare_rates(twice, other, ["a"]).loc["a", "sigmas"] > 5
+
+
+def test_a_shift_that_only_pairs_can_show():
+    """Twins shifted by a twentieth of the scatter: seen star by star, not between samples."""
+    random = np.random.default_rng(9)
+    error, table = random.normal(0, 1, 400), {}
+    for name in LABELS:
+        table |= {f"true_{name}": np.zeros(400), f"file_{name}": error, f"sim_{name}": error + 0.05}
+    table["sim_logg"] = error + random.normal(0, 0.05, 400)  # no shift
+    table["sim_c_h"] = error  # nothing at all
+    table["sim_teff"] = np.where(np.arange(400) < 10, np.nan, table["sim_teff"])
+    found = agree.compare_labels(pd.DataFrame(table))
+    assert found.loc["fe_h", "shift"] == pytest.approx(0.05)
+    assert found.loc["fe_h", "paired p"] < 1e-10 < 0.5 < found.loc["fe_h", "KS p"]
+    assert found.loc["teff", "paired p"] < 1e-10 and found.loc["logg", "paired p"] > 0.01
+    assert found.loc["c_h", "paired p"] == 1
+
+
+def test_rates_of_another_run_are_recognised():
+    made = {"weights_sha256": "ab", "errors": {"pair": [[1.0, -0.5]], "features": ["x"]},
+            "recipe": {"p_threshold": 0.675, "max_teff": None, "exclude": ["reconstruction"]},
+            "nights": {"spectra": 2000}}  # fmt: skip
+    about = {**made, "seed": 1, "key": origin.digest(made)}
+    function = {"recipe": made["recipe"], "weights_sha256": "ab", "key": about["key"]}
+    assert origin.differences(about, made, function) == []
+    again = {**made, "errors": {"pair": [[1.0002, -0.5]], "features": ["x"]}}  # another machine
+    assert origin.differences(about, again, function) == []
+    other = {**made, "weights_sha256": "cd", "errors": {"pair": [[1.1, -0.5]], "features": ["x"]},
+             "recipe": made["recipe"] | {"p_threshold": 0.7}}  # fmt: skip
+    assert origin.differences(about, other, function) == ["weights_sha256", "errors", "recipe"]
+    assert origin.differences(about, made, function | {"recipe": other["recipe"]}) == ["function"]
+    assert origin.differences({"weights_sha256": "ab"}, made) == ["errors", "recipe", "nights"]
+    assert origin.digest(made) != origin.digest(other) and len(origin.digest(made)) == 16
 
 
 shipped = pytest.mark.skipif(not (product.SHIPPED / "simulated.npz").is_file(),

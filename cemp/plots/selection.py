@@ -25,6 +25,12 @@ def _bars(ax, table, log=False, **style):
                 color=style.get("color"))  # fmt: skip
 
 
+def _note(fig, data):
+    """Say above a figure what has to be said, if anything."""
+    if str(data.get("note", "")):
+        fig.suptitle(str(data["note"]), fontsize=8)
+
+
 @figure("10_check")
 def draw_check(data):
     """Draw the distribution of errors of labels from files and from simulated vectors.
@@ -32,20 +38,22 @@ def draw_check(data):
     Parameters
     ----------
     data : dict of str to ndarray
-        file_<label>, simulated_<label>: predicted minus true; ks (4,), p-values.
+        file_<label>, simulated_<label>: predicted minus true; ks and paired, (4,), p-values.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
     fig, axes = subplots(1, 4, width=PAGE, height=2.1, sharey=True)
-    for ax, (name, text), p in zip(axes, list(LABEL_TEXT.items())[:4], data["ks"], strict=True):
+    tests = zip(data["ks"], data.get("paired", np.full(4, np.nan)), strict=True)
+    for ax, (name, text), p in zip(axes, list(LABEL_TEXT.items())[:4], tests, strict=True):
         for source, style in (("file", {"color": "k", "linewidth": 2.2, "alpha": 0.45}),
                               ("simulated", {"color": COLOURS[5], "linestyle": "--"})):
             x = np.sort(data[f"{source}_{name}"])
             ax.plot(x, (np.arange(x.size) + 0.5) / x.size, label=source, **style)
         limits = np.percentile(data[f"file_{name}"], [1, 99])
-        ax.set(xlim=limits, xlabel="error of " + text, title=f"KS: p = {p:.2f}")
+        ax.set(xlim=limits, xlabel="error of " + text)
+        ax.set_title("p = {:.1g} (KS), {:.1g} (paired)".format(*p), fontsize=7)
     axes[0].set_ylabel("share of spectra below")
     axes[0].legend(loc="upper left")
     return fig
@@ -58,7 +66,7 @@ def draw_false(data):
     Parameters
     ----------
     data : dict of str to ndarray
-        fe_h, teff, snr, kinds: columns of `_bars`, each (8, n); kind_names.
+        fe_h, teff, snr, kinds: columns of `_bars`, each (8, n); kind_names; note.
 
     Returns
     -------
@@ -87,6 +95,7 @@ def draw_false(data):
     axes[0].legend(loc="upper right")
     axes[3].plot([], [], "x", color="0.35", label="P(CEMP) alone")
     axes[3].legend(loc="upper left")
+    _note(fig, data)
     return fig
 
 
@@ -98,7 +107,7 @@ def draw_completeness(data):
     ----------
     data : dict of str to ndarray
         snr, teff, fe_h: columns of `_bars`, each (8, n); alone_snr, alone_teff, alone_fe_h: the
-        same for P(CEMP) alone.
+        same for P(CEMP) alone; note.
 
     Returns
     -------
@@ -114,6 +123,7 @@ def draw_completeness(data):
         ax.set(xlabel=text, ylim=(0, 1.03), xscale="log" if name == "snr" else "linear")
     axes[0].set_ylabel("completeness")
     axes[0].legend(loc="lower right")
+    _note(fig, data)
     return fig
 
 
@@ -126,7 +136,7 @@ def draw_purity(data):
     data : dict of str to ndarray
         prevalence (n,); purity, lower, each (n_recipe, n); names of recipes; natural (prevalence);
         curve: threshold, completeness, purity, lower of the natural mix, each (m,); cool: the
-        same with a limit in Teff.
+        same with a limit in Teff; note.
 
     Returns
     -------
@@ -159,6 +169,7 @@ def draw_purity(data):
                              textcoords="offset points")  # fmt: skip
     axes[1].legend(loc="lower left")
     axes[1].set(xlabel="completeness", ylabel="purity, natural population", ylim=(0, 1.08))
+    _note(fig, data)
     return fig
 
 
@@ -170,7 +181,7 @@ def draw_function(data):
     ----------
     data : dict of str to ndarray
         fe_h (n,), c_fe (m,), giant, turnoff (m, n): the function; note_giant, note_turnoff;
-        stated, value, low, high of the calibration.
+        stated, value, low, high of the calibration; note.
 
     Returns
     -------
@@ -194,6 +205,7 @@ def draw_function(data):
                      capsize=2, color=COLOURS[0])
     axes[2].set(xlabel="stated chance", ylabel="selected share, other stars", xlim=(0, 1),
                 ylim=(0, 1))
+    _note(fig, data)
     return fig
 
 

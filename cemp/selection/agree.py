@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest, ks_2samp, norm
+from scipy.stats import binomtest, ks_2samp, norm, wilcoxon
 
 from cemp.constants import LABELS
 from cemp.errors import BadInputError
@@ -61,17 +61,22 @@ def compare_labels(table):
     Returns
     -------
     pandas.DataFrame
-        One row a label: bias (median) and robust scatter of both, their difference of bias, and
-        the p-value of the two-sample Kolmogorov-Smirnov test.
+        One row a label: bias (median) and robust scatter of both; ``shift``, the median of a
+        star's difference (simulated less file); and p-values: of the two-sample
+        Kolmogorov-Smirnov test, which takes the samples for independent and is lenient, as they
+        are the same stars, and of Wilcoxon's signed-rank test of the shift, which is paired.
     """
     rows = {}
     for name in LABELS:
-        error = [(table[f"{s}_{name}"] - table[f"true_{name}"]).dropna() for s in ("file", "sim")]
+        error = [table[f"{s}_{name}"] - table[f"true_{name}"] for s in ("file", "sim")]
+        shift = (error[1] - error[0]).dropna()
+        error = [e.dropna() for e in error]
         middle = [e.median() for e in error]
         wide = [1.4826 * (e - m).abs().median() for e, m in zip(error, middle, strict=True)]
         rows[name] = {"bias, files": middle[0], "bias, simulated": middle[1],
                       "scatter, files": wide[0], "scatter, simulated": wide[1],
-                      "KS p": ks_2samp(*error).pvalue}  # fmt: skip
+                      "shift": shift.median(), "KS p": ks_2samp(*error).pvalue,
+                      "paired p": wilcoxon(shift).pvalue if shift.any() else 1.0}  # fmt: skip
     return pd.DataFrame(rows).T
 
 

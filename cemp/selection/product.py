@@ -7,7 +7,6 @@ quarter of an hour on one core, part by part, to be stopped and gone on with at 
 import argparse
 import json
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +21,9 @@ from cemp.paths import ROOT, Paths
 from cemp.selection import rates
 from cemp.selection.bench import P_FLOOR, PART, STAR_COLUMNS, Bench, run_part
 from cemp.selection.function import SelectionFunction, halves
+from cemp.selection.origin import digest, ingredients
 from cemp.selection.recipe import Recipe
 from cemp.selection.sets import SIZES, draw_set
-from cemp.synthesis.grid import grid_hash
 
 #: The committed product.
 SHIPPED = ROOT / "cemp" / "data" / "selection"
@@ -34,19 +33,21 @@ FITTED = ("function", "cemp", "carbon_rich")
 CODES = {
     "true_teff": (3800.0, 15.0, np.uint8), "true_logg": (0.0, 0.02, np.uint8),
     "true_fe_h": (-4.0, 0.02, np.uint8), "true_c_fe": (-1.0, 0.02, np.uint8),
-    "weight": (0.0, 0.01, np.uint8), "p_cemp": (0.0, 1e-4, np.uint16),
+    "weight": (0.0, 1e-4, np.uint16), "p_cemp": (0.0, 1e-4, np.uint16),
     "teff": (3800.0, 15.0, np.uint8), "ln_snr": (-1.0, 0.03, np.uint8),
     "carbon_good": (0.0, 0.005, np.uint8), "gband_good": (0.0, 0.005, np.uint8),
     "outside_score": (-1.0, 0.05, np.uint8),
 }  # fmt: skip
 
 
-def simulate_in_parts(paths, seed=SEED, minutes=np.inf, log=print):
-    """Simulate `SIZES` part by part; parts of this network that are on disk are kept.
+def simulate_in_parts(bench, folder, seed=SEED, minutes=np.inf, log=print):
+    """Simulate `SIZES` part by part; parts that are on disk are kept.
 
     Parameters
     ----------
-    paths : cemp.paths.Paths
+    bench : cemp.selection.bench.Bench
+    folder : pathlib.Path
+        For the parts: one for each bench and seed.
     seed : int
     minutes : float
         Stop after the part in which this time has passed.
@@ -57,8 +58,7 @@ def simulate_in_parts(paths, seed=SEED, minutes=np.inf, log=print):
     pandas.DataFrame or None
         As of `cemp.selection.bench.simulate`; None if stopped.
     """
-    key = f"{network_hash(paths)[:8]}-{seed}"
-    folder, started, bench, tables = paths.build / "selection" / key, time.monotonic(), None, []
+    started, tables = time.monotonic(), []
     for name, (n_star, n_noise) in SIZES.items():
         stars = None
         for part, first in enumerate(range(0, n_star, PART)):
@@ -66,7 +66,6 @@ def simulate_in_parts(paths, seed=SEED, minutes=np.inf, log=print):
             if not path.is_file():
                 if time.monotonic() - started > 60 * minutes:
                     return log(f"stopped before {path.stem}; run again to go on")
-                bench = bench or Bench.of(paths)
                 stars = draw_set(name, n_star, seed) if stars is None else stars
                 chosen = stars.iloc[first : first + PART]
                 table = run_part(bench, name, chosen, part, n_noise, seed)
@@ -77,11 +76,6 @@ def simulate_in_parts(paths, seed=SEED, minutes=np.inf, log=print):
             tables.append(table.assign(set=name, star=table["star"] + first))
     table = pd.concat(tables, ignore_index=True)
     return table.assign(outside_reconstruction=~(table["outside_score"] <= 1.0))
-
-
-def network_hash(paths):
-    """Tell which network a profile has trained: SHA-256 of its weights."""
-    return json.loads((paths.build / "03" / "macrn.json").read_text())["weights_sha256"]
 
 
 def write_product(table, folder, about):
@@ -164,16 +158,24 @@ def main(arguments=None):
     settings = parser.parse_args(arguments)
     torch.set_num_threads(1)
     paths = Paths(settings.profile)
-    table = simulate_in_parts(paths, minutes=settings.minutes)
+    bench = Bench.of(paths)
+    made = ingredients(paths, bench)
+    # P(CEMP) and flags do not depend on the recipe: with another one the parts stay as they are.
+    key = digest({name: value for name, value in made.items() if name != "recipe"})
+    folder = paths.build / "selection" / f"{key}-{SEED}"
+    table = simulate_in_parts(bench, folder, minutes=settings.minutes)
     if table is None:
         return
-    recipe = Recipe.from_json(paths.build / "05" / "recipe.json")
     about = {"made_by": f"python -m cemp.selection.product --profile {settings.profile}",
-             "profile": settings.profile, "seed": SEED, "weights_sha256": network_hash(paths),
-             "grid": grid_hash(), "versions": versions(), "p_floor": P_FLOOR,
-             "recipe": asdict(recipe)}  # fmt: skip
+             "profile": settings.profile, "seed": SEED, "versions": versions(),
+             "p_floor": P_FLOOR, "key": digest(made)} | made  # fmt: skip
     write_product(table, settings.out, about)
     fit_function(settings.out)
+
+
+def recipe_of(about):
+    """Give the recipe that a product names, a `cemp.selection.recipe.Recipe`."""
+    return Recipe(**about["recipe"] | {"exclude": tuple(about["recipe"]["exclude"])})
 
 
 def fit_function(folder=SHIPPED):
@@ -191,9 +193,10 @@ def fit_function(folder=SHIPPED):
         Simulated spectra that it was not fitted to.
     """
     table, about = read_product(folder)
-    recipe = Recipe(**about["recipe"] | {"exclude": tuple(about["recipe"]["exclude"])})
-    fit, judge = halves(rates.choose(table[table["set"].isin(FITTED)], recipe, about["p_floor"]))
-    function = SelectionFunction().fit(fit, {k: about[k] for k in ("recipe", "weights_sha256")})
+    table = table[table["set"].isin(FITTED)]
+    fit, judge = halves(rates.choose(table, recipe_of(about), about["p_floor"]))
+    kept = {name: about.get(name) for name in ("recipe", "weights_sha256", "key")}
+    function = SelectionFunction().fit(fit, kept)
     function.to_json(Path(folder) / "function.json")
     return function, judge
 

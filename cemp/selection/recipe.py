@@ -235,6 +235,8 @@ class Threshold:
         A star is selected above it.
     purity, low : float
         Purity of the validation stars above it, and its one-sided 95% lower bound.
+    interval : tuple of float
+        68% interval of the purity.
     selected : int
         Validation stars above it.
     """
@@ -242,7 +244,13 @@ class Threshold:
     value: float
     purity: float
     low: float
+    interval: tuple
     selected: int
+
+    def rounded(self, digits):
+        """Round the threshold up: rounded down it would let in a star that it keeps out."""
+        near = round(self.value, digits)
+        return near if near >= self.value else round(near + 10.0**-digits, digits)
 
 
 def threshold_for_purity(p, is_cemp, purity, weight=None, at_least=10):
@@ -292,11 +300,26 @@ def threshold_for_purity(p, is_cemp, purity, weight=None, at_least=10):
             f"no threshold of P(CEMP) gives {at_least} of {p.size} validation stars a purity of "
             f"{purity:.0%}: ask for less or enlarge the validation fold in 01"
         )
-    last = np.flatnonzero(reached)[-1]
-    effective = total[last] ** 2 / np.sum(weight[: last + 1] ** 2)
-    value = true[last] / total[last]
-    low, _ = binomial_interval(value * effective, effective, 0.90)
-    return Threshold(float(following[last]), float(value), float(low), int(number[last]))
+    return threshold_at(p, is_cemp, following[np.flatnonzero(reached)[-1]], weight)
+
+
+def threshold_at(p, is_cemp, value, weight=None):
+    """Tell what is known of the purity at a threshold; arguments as of `threshold_for_purity`.
+
+    Returns
+    -------
+    Threshold
+        Of purity NaN, and an interval from 0 to 1, where no star lies above `value`.
+    """
+    above = np.asarray(p, dtype=float) > value
+    weight = np.ones(above.size) if weight is None else np.asarray(weight, dtype=float)
+    weight, true = weight[above], np.asarray(is_cemp, dtype=bool)[above]
+    if not above.any():
+        return Threshold(float(value), np.nan, 0.0, (0.0, 1.0), 0)
+    purity, effective = np.average(true, weights=weight), weight.sum() ** 2 / np.sum(weight**2)
+    low, _ = binomial_interval(purity * effective, effective, 0.90)
+    interval = tuple(float(v) for v in binomial_interval(purity * effective, effective, 0.68))
+    return Threshold(float(value), float(purity), float(low), interval, int(above.sum()))
 
 
 def _need(table, columns):

@@ -31,9 +31,9 @@ from cemp.synthesis.resolution import broaden
 STRANGE = ("hot", "galaxy", "qso")
 #: Stars that share the place of the atmosphere's bands: it is slow to compute.
 TOGETHER = 20
-#: Native pixels left of the grid's, and how far the grid's lie towards their right neighbours.
 #: Observations kept in memory, 20 kB each.
 MOST_NIGHTS = 20_000
+#: Native pixels left of the grid's, and how far the grid's lie towards their right neighbours.
 _LEFT = np.searchsorted(NATIVE, WAVE, side="right") - 1
 _SHARE = (WAVE - NATIVE[_LEFT]) / (NATIVE[_LEFT + 1] - NATIVE[_LEFT])
 
