@@ -17,7 +17,7 @@ from cemp.models.train import TrainSettings, fit
 from cemp.paths import ROOT
 from cemp.preprocess import preprocess
 from cemp.synthesis import design
-from cemp.transfer.coverage import FEATURES, coverage, feature_pixels
+from cemp.transfer.coverage import FEATURES, coverage, feature_pixels, informative_share
 from cemp.transfer.hull import FACES, face_distances, hull_depth, network_labels
 from cemp.transfer.model import SHIPPED, SkyModel
 from cemp.transfer.outside import Domain, DomainSettings
@@ -78,6 +78,12 @@ def test_coverage_tells_a_lost_g_band_from_a_lost_blue_arm():
     assert table["ca_hk_missing"].tolist() == [False, False, True]
     assert table["h_alpha"].tolist() == [1, 1, 1]
     assert not table.iloc[0][[f"{name}_missing" for name in FEATURES]].any()
+
+
+def test_a_lost_red_end_takes_nothing_of_what_labels_come_from():
+    good = np.ones((2, N_PIX), dtype=bool)
+    good[0, WAVE > 7410] = good[1, WAVE < 5350] = False
+    assert informative_share(good) == pytest.approx([1, 0.5], abs=1e-3)
 
 
 def test_features_lie_on_the_grid_and_bad_input_is_named():

@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 
 import cemp.plots.real_stars  # noqa: F401  (registers figures)
-from cemp.constants import WAVE, air_to_vacuum
+from cemp.constants import LABELS, WAVE, air_to_vacuum
 from cemp.errors import BadInputError
 from cemp.figures import draw
 from cemp.paths import ROOT
@@ -16,6 +16,7 @@ from cemp.spectrum import Spectrum
 from cemp.synthesis.emulator import load_emulator
 from cemp.synthesis.resolution import broaden, sample
 from cemp.transfer import observed, report
+from cemp.transfer.coverage import feature_pixels
 from cemp.transfer.fit import FitSettings, fit_all, fit_spectrum, used_pixels
 from cemp.transfer.miles import normalise_name, read_labels, read_miles, read_star, split
 from cemp.transfer.observed import (
@@ -24,7 +25,6 @@ from cemp.transfer.observed import (
     read_lamost,
     same_exposure,
     type_teff,
-    without_g_band,
 )
 from cemp.transfer.stars import (
     compare,
@@ -225,7 +225,9 @@ def test_fits_are_kept(emulator, tmp_path):
 class Stub:
     """A model that always says the same, and doubts [C/H] where the G band is lost."""
 
-    def predict(self, flux, good):
+    zero_point = None
+
+    def predict(self, flux, good, raw):
         covariance = np.tile(np.diag([100.0, 0.2, 0.1, 0.2]) ** 2, (len(flux), 1, 1))
         covariance[~good[:, WAVE == 4300][:, 0], 3, 3] *= 4
         labels = np.tile([5000.0, 3.0, -1.0, -0.5], (len(flux), 1))
@@ -234,12 +236,29 @@ class Stub:
 
 def test_labels_as_a_table():
     good = np.ones((2, WAVE.size), bool)
-    table = label_spectra(Stub(), np.ones((2, WAVE.size)), good)
+    table, raw = label_spectra(Stub(), np.ones((2, WAVE.size)), good)
     assert table["c_fe"].tolist() == [0.5, 0.5]
     assert table["e_teff"].tolist() == [100, 100]
     assert table["e_c_fe"][0] == pytest.approx(np.hypot(0.1, 0.2))
-    lost = label_spectra(Stub(), np.ones((2, WAVE.size)), without_g_band(good))
+    assert raw[0].tolist() == table[list(LABELS)].to_numpy().tolist()
+    without = good & ~feature_pixels("g_band")
+    lost, _ = label_spectra(Stub(), np.ones((2, WAVE.size)), without)
     assert lost["e_c_h"].tolist() == [0.4, 0.4]
+
+
+class Shift:
+    """A zero point that is the same for all."""
+
+    def apply(self, labels, covariance):
+        return labels + [100.0, 0.1, -0.2, 0.3]
+
+
+def test_labels_before_and_after_the_zero_points_come_from_one_prediction():
+    model, good = Stub(), np.ones((1, WAVE.size), bool)
+    model.zero_point = Shift()
+    table, (labels, _, _) = label_spectra(model, np.ones((1, WAVE.size)), good)
+    assert labels.tolist() == [[5000.0, 3.0, -1.0, -0.5]]
+    assert table.loc[0, ["teff", "logg", "fe_h", "c_h"]].tolist() == [5100.0, 3.1, -1.2, -0.2]
 
 
 def test_spectral_types():
@@ -303,9 +322,11 @@ def test_rows_of_the_papers_table():
 def test_types_take_the_medians_of_the_pipelines_labels(tmp_path):
     rows = [("G2", 5700 + k, 4.4, -0.1 * k) for k in (-1, 0, 1)] + [("F0", -9999, -9999, -9999)]
     path = tmp_path / "rows.csv"
-    pd.DataFrame(rows, columns=["subclass", "teff", "logg", "feh"]).to_csv(path, index=False)
+    table = pd.DataFrame(rows, columns=["subclass", "teff", "logg", "feh"])
+    table = table.assign(obsid=range(4), ra=10.0, dec=20.0, z=0.0, snrg=50.0)
+    table.assign(**{"class": "STAR"}).to_csv(path, index=False)
     table = observed.type_medians(path, least=3)
     assert table.index.tolist() == ["G2"]
     assert table.loc["G2"].tolist() == [5700, 4.4, 0.0, 3]
-    with pytest.raises(BadInputError, match="nowhere.csv.*LAMOST stellar catalogue"):
+    with pytest.raises(BadInputError, match="nowhere.csv"):
         observed.type_medians(tmp_path / "nowhere.csv")

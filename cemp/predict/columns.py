@@ -72,7 +72,7 @@ COLUMNS = {
     "e_gband": Column("real", "Angstrom", "standard error of gband from the inverse variance"),
     "good_fraction": Column("real", "", "share of good pixels on the grid 3800-8800 Angstrom"),
     "flag_outside": _flag("outside of what the network was trained on: see reason"),
-    "flag_partial": _flag("part of the grid, or a feature of carbon or gravity, not observed"),
+    "flag_partial": _flag("part of 3900-6800 Angstrom, or a feature of the labels, not observed"),
     "flag_no_gband": _flag("less than half of 4200-4420 Angstrom: [C/H] rests on little"),
     "flag_carbon": _flag("too little light where carbon shows: P(CEMP) is withheld, see reason"),
     "flag_velocity": _flag("lines are shifted against their place at rest: see shift_kms"),

@@ -22,7 +22,7 @@ from cemp.predict.velocity import shift_of
 from cemp.preprocess.pipeline import PreprocessSettings, preprocess
 from cemp.readers import identifier
 from cemp.selection.recipe import CARBON_REGION, SIGNS, carbon_coverage, enough_light, select
-from cemp.transfer.coverage import FEATURES, coverage
+from cemp.transfer.coverage import INFORMATIVE, READ, coverage, informative_share
 from cemp.transfer.hull import FACES, hull_depth
 from cemp.transfer.model import SHIPPED, SkyModel, c_fe_error
 from cemp.transfer.outside import Domain
@@ -32,7 +32,7 @@ from cemp.transfer.zeropoint import FILE as ZERO_POINT
 
 #: What readers call a feature, in words.
 WORDS = {"ca_hk": "Ca II H and K", "g_band": "the G band", "c2": "C2",
-         "h_beta_mg_b": "H beta and Mg b", "h_alpha": "H alpha", "ca_triplet": "the Ca II triplet"}
+         "h_beta_mg_b": "H beta and Mg b", "h_alpha": "H alpha"}
 #: Parameters of the functions, as a reason names them, and what the command calls them.
 OPTIONS = {"medium=": "--medium", "velocity_kms=": "--velocity", "unit=": "--unit",
            "resolution=": "--resolution", "columns=": "--table-columns", "star=": "--star"}
@@ -289,17 +289,18 @@ def judge(table, good, settings):
         flag_no_gband, flag_carbon, flag_low_snr, and reason.
     """
     seen = coverage(good)
-    share = table["good_fraction"].to_numpy(dtype=float)
-    lost = seen[[f"{name}_missing" for name in FEATURES]].to_numpy()
+    share = informative_share(good)
+    lost = seen[[f"{name}_missing" for name in READ]].to_numpy()
     snr = _snr_g(table)
     dark, why = lacks_light(snr, good, settings.recipe)
+    where = f"{INFORMATIVE[0]:.0f}-{INFORMATIVE[1]:.0f} A"
     reasons = []
     for k, row in enumerate(lost):
-        parts = [f"{share[k]:.0%} of the grid"] if share[k] < settings.full_fraction else []
+        parts = [f"{share[k]:.0%} of {where}"] if share[k] < settings.full_fraction else []
         parts += [f"without {word}" for word, gone in zip(WORDS.values(), row, strict=True) if gone]
         reasons.append("; ".join(text for text in (", ".join(parts), why[k]) if text))
     return pd.DataFrame({
-        "flag_outside": share < settings.trained_fraction,
+        "flag_outside": table["good_fraction"].to_numpy(dtype=float) < settings.trained_fraction,
         "flag_partial": (share < settings.full_fraction) | lost.any(axis=1),
         "flag_no_gband": seen["g_band_missing"].to_numpy(),
         "flag_carbon": dark,

@@ -12,6 +12,7 @@ import numpy as np
 
 from cemp import __version__
 from cemp.atomic import atomic_path
+from cemp.duration import duration
 from cemp.errors import BadInputError
 from cemp.predict.columns import COLUMNS, SKIPPED
 from cemp.predict.inputs import find_inputs, write_list
@@ -250,25 +251,3 @@ class _Progress:
         rate = self.outcome.fresh / max(now - self.begin, 1e-9)
         left = (self.outcome.files - self.done) / rate
         return f"{text}, {rate:.0f} a second, {duration(left)} left"
-
-
-def duration(seconds):
-    """Write a time for people.
-
-    Parameters
-    ----------
-    seconds : float
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> duration(42), duration(600), duration(40_000), duration(400_000)
-    ('42 s', '10 min', '11.1 h', '4.6 d')
-    """
-    for unit, size, digits in (("d", 86_400, 1), ("h", 3600, 1), ("min", 60, 0)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.{digits}f} {unit}"
-    return f"{seconds:.0f} s"

@@ -27,8 +27,9 @@ class PredictSettings:
         Spectra with less were refused in training (`cemp.preprocess.pipeline`), so the network has
         met none: they count as outside of what it knows.
     full_fraction : float
-        Below this share the coverage is flagged as partial. Whole LAMOST spectra have 90 to 100%;
-        both ends and the arm join cost up to a tenth.
+        Below this share of good pixels at `cemp.transfer.coverage.INFORMATIVE`, 3900-6800
+        Angstrom, the coverage is flagged as partial. Whole LAMOST spectra have 90 to 100%; the arm
+        join costs up to a tenth. A spectrum that ends at 7400 Angstrom lacks nothing of it.
     low_snr : float
         Below this S/N in g a spectrum is flagged: LAMOST itself gives parameters from 10 on (6 on
         dark nights), and training went down to 8.

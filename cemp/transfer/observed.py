@@ -10,7 +10,8 @@ import re
 import numpy as np
 import pandas as pd
 
-from cemp.constants import LABELS, WAVE
+from cemp.catalogues.lamost import read_lamost as read_catalogue
+from cemp.constants import LABELS
 from cemp.errors import BadInputError
 from cemp.lamost import find_spectra, read_spectrum
 from cemp.transfer.model import c_fe_error
@@ -19,8 +20,6 @@ from cemp.transfer.model import c_fe_error
 #: the same type are cooler, by some 300 K at K0.
 TYPE_TEFF = {"A0": 9700, "A5": 8080, "F0": 7220, "F5": 6550, "G0": 5930, "G5": 5660, "K0": 5270,
              "K5": 4440, "M0": 3850}  # fmt: skip
-#: The CH band whose loss must widen the error of [C/H] (vacuum) [Angstrom]: all of A-X (0,0).
-G_BAND = (4190.0, 4425.0)
 
 
 def label_spectra(model, flux, good):
@@ -29,17 +28,22 @@ def label_spectra(model, flux, good):
     Parameters
     ----------
     model : cemp.transfer.model.SkyModel
-        Anything with its ``predict``.
+        Anything with its ``predict`` and ``zero_point``.
     flux : ndarray, shape (n, n_pix)
     good : ndarray of bool, shape (n, n_pix)
         Preprocessed spectra.
 
     Returns
     -------
-    pandas.DataFrame
+    table : pandas.DataFrame
         teff, logg, fe_h, c_h, c_fe; errors e_teff ... e_c_fe; spread_teff ... (between members).
+    raw : tuple of ndarray
+        What `Domain.flags` judges: labels before the zero points, covariance and spread.
     """
-    labels, covariance, spread = model.predict(flux, good)
+    raw = model.predict(flux, good, raw=True)
+    labels, covariance, spread = raw
+    if model.zero_point is not None:
+        labels = model.zero_point.apply(labels, covariance)
     errors = np.sqrt(np.einsum("nii->ni", covariance))
     table = pd.DataFrame(labels, columns=list(LABELS))
     table["c_fe"] = table["c_h"] - table["fe_h"]
@@ -48,21 +52,7 @@ def label_spectra(model, flux, good):
     table["e_c_fe"] = c_fe_error(covariance)
     for k, name in enumerate(LABELS):
         table[f"spread_{name}"] = spread[:, k]
-    return table
-
-
-def without_g_band(good):
-    """Take the G band away.
-
-    Parameters
-    ----------
-    good : ndarray of bool, shape (n, n_pix)
-
-    Returns
-    -------
-    ndarray of bool, shape (n, n_pix)
-    """
-    return np.asarray(good, dtype=bool) & ((WAVE < G_BAND[0]) | (WAVE > G_BAND[1]))
+    return table, raw
 
 
 def type_teff(subclass):
@@ -98,7 +88,7 @@ def type_medians(path, least=20):
     Parameters
     ----------
     path : str or pathlib.Path
-        csv of the LAMOST stellar catalogue.
+        The LAMOST stellar catalogue, as for `cemp.catalogues.lamost.read_lamost`.
     least : int
         Types with fewer rows of known Teff are left out.
 
@@ -110,14 +100,11 @@ def type_medians(path, least=20):
     Raises
     ------
     BadInputError
-        If there is no such file or it lacks a column.
+        If there is no such file or it is no such catalogue.
     """
-    try:
-        rows = pd.read_csv(path, usecols=["subclass", "teff", "logg", "feh"])
-    except (OSError, ValueError) as error:
-        raise BadInputError(f"{path}: no rows of the LAMOST stellar catalogue ({error})") from error
-    groups = rows[rows["teff"] > 0].groupby("subclass")  # missing is -9999
-    out = groups[["teff", "logg", "feh"]].median().add_prefix("lasp_")
+    rows = read_catalogue(path)
+    groups = rows[rows["lasp_teff"].notna()].groupby("subclass")
+    out = groups[["lasp_teff", "lasp_logg", "lasp_feh"]].median()
     return out.assign(n=groups.size())[groups.size() >= least]
 
 

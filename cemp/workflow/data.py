@@ -19,6 +19,7 @@ from cemp.archives.registry import (
 from cemp.archives.secret import read_token
 from cemp.archives.settings import FetchSettings
 from cemp.archives.spectra import fetch_spectra
+from cemp.duration import duration
 from cemp.errors import BadInputError
 from cemp.paths import Paths
 from cemp.workflow.profile import read_profile
@@ -142,28 +143,6 @@ class Progress:
         print(f"{tally.kept:,} there, {tally.fetched:,} fetched, {tally.failed:,} failed of "
               f"{self.total:,}; {rate:.1f} a second, {duration(left / rate) if rate else '?'} left",
               file=sys.stderr, flush=True)  # fmt: skip
-
-
-def duration(seconds):
-    """Write a time span for people.
-
-    Parameters
-    ----------
-    seconds : float
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> duration(42), duration(5400), duration(864000)
-    ('42 s', '1.5 h', '10 days')
-    """
-    for size, name in ((86400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= 1.5 * size or (name == "h" and seconds >= size):
-            return f"{seconds / size:.1f}".removesuffix(".0") + f" {name}"
-    return f"{seconds:.0f} s"
 
 
 def fetch_profile(paths, which, fetcher, registry=REGISTRY, say=print):

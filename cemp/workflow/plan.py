@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from cemp.archives.registry import CATALOGUES, REGISTRY, SPECTRA, read_registry, wanted_files
 from cemp.archives.secret import VARIABLE
 from cemp.archives.settings import FetchSettings
+from cemp.duration import duration
 from cemp.errors import BadInputError
 from cemp.paths import Paths
-from cemp.workflow.data import duration
 from cemp.workflow.profile import parameters, read_profile
 from cemp.workflow.rates import read_rates
 from cemp.workflow.sizes import fits_rows, sizes, spectra_there
