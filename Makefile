@@ -73,6 +73,11 @@ OUT_06 := $(addprefix $(B)/06/,known_answers.csv solar_lines.csv held_out.csv)
 OUT_07 := $(if $(filter demo,$(PROFILE)),$(if $(wildcard $(REAL)/miles/labels.csv),$(addprefix \
   $(B)/07/,stars.csv fits.csv comparison.csv lamost.csv)))
 OUT_08 := $(addprefix $(B)/08/,cost.csv scores.csv classes.csv ranking.csv left_out.csv)
+# The tables of hours of training are committed (`make ablation thesis`): without them it waits.
+TABLES := $(addprefix cemp/data/experiments/,ablation.csv ablation_runs.csv ablation_faint.csv cost.csv \
+  beyond.csv beyond_pairs.csv without.csv)
+OUT_09 := $(if $(filter demo,$(PROFILE)),$(if $(filter-out $(wildcard $(TABLES)),$(TABLES)),,$(addprefix \
+  $(B)/09/,faint.csv claims.csv)))
 OUT_10 := $(addprefix $(B)/10/,rates.csv completeness.csv ranked.csv)
 OUT_11 := $(B)/11/lines.parquet
 OUT_12 := $(if $(filter demo,$(PROFILE)),$(if $(wildcard $(REAL)/miles/labels.csv),$(addprefix \
@@ -80,7 +85,7 @@ OUT_12 := $(if $(filter demo,$(PROFILE)),$(if $(wildcard $(REAL)/miles/labels.cs
 OUT_13 := $(addprefix $(B)/13/,candidates.fits candidates.vot candidates.mrt candidates.csv \
   finding.csv known_cemp.csv counterparts.csv)
 STAGES := $(OUT_00) $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(OUT_05) $(OUT_06) $(OUT_07) $(OUT_08) \
-  $(OUT_10) $(OUT_11) $(OUT_12) $(OUT_13)
+  $(OUT_09) $(OUT_10) $(OUT_11) $(OUT_12) $(OUT_13)
 
 IN_00  := $(wildcard cemp/data/grid/*)
 IN_01  := $(SURVEY)
@@ -91,6 +96,7 @@ IN_05  := $(OUT_01) $(OUT_02) $(OUT_03) $(OUT_04) $(TRUTH) $(IN_00)
 IN_06  := $(IN_00)
 IN_07  := $(IN_00) $(shell find cemp/data/sky -name '*.pt' -o -name '*.json' 2> /dev/null)
 IN_08  := $(OUT_01) $(OUT_02) $(OUT_03) $(TRUTH) $(SURVEY) $(wildcard cemp/data/methods/*) $(IN_00)
+IN_09  := $(OUT_01) $(OUT_02) $(OUT_08) $(TRUTH) $(wildcard cemp/data/experiments/*)
 IN_10  := $(IN_05) $(OUT_05) $(wildcard cemp/data/selection/*)
 IN_11  := $(IN_05) $(OUT_05) $(SURVEY) $(wildcard cemp/data/lines/*)
 IN_12  := $(IN_07)
@@ -116,6 +122,7 @@ env: $(ENV) ## the Python environment alone (.venv, unless conda or PYTHON=... h
 .PHONY: no-real
 no-real:
 	@$(if $(OUT_07),,echo '07_real_stars, 12_injection [$(PROFILE)] left out: their stars are not in $(REAL) (or REAL=...), or not asked for; the committed numbers stay')
+	@$(if $(OUT_09),,echo '09_experiments [$(PROFILE)] left out: $(if $(filter demo,$(PROFILE)),no $(filter-out $(wildcard $(TABLES)),$(TABLES)); `make ablation thesis` makes them,it is of the demo profile)')
 
 stages: $(STAGES) ## the notebooks alone
 
@@ -173,6 +180,12 @@ endif
 $(OUT_08) &: $(B)/inputs/08_methods.json $(IN_08) | $(ENV)
 	@$(call run,08_methods)
 	@$(call finish,$(OUT_08))
+
+ifneq ($(OUT_09),)
+$(OUT_09) &: $(B)/inputs/09_experiments.json $(IN_09) | $(ENV)
+	@$(call run,09_experiments)
+	@$(call finish,$(OUT_09))
+endif
 
 $(OUT_10) &: $(B)/inputs/10_selection.json $(IN_10) | $(ENV)
 	@$(call run,10_selection)
@@ -299,13 +312,14 @@ tune: $(ENV) ## choose the settings of METHODS (all) on validation; two hours, g
 	@$(PYTHON) -m cemp.methods.tune --profile $(PROFILE) --known $(METHODS)
 
 ablation: $(ENV) ## train every variant of MACRN with five seeds, and tabulate (an hour; goes on where it stopped)
-	@$(PYTHON) -m cemp.experiments.run --profile $(PROFILE)
+	@$(PYTHON) -m cemp.experiments.run --profile $(PROFILE) --jobs $(JOBS)
 	@$(PYTHON) -m cemp.experiments.run --profile $(PROFILE) --collect
 
 thesis: $(ENV) ## test the draft's claims on cost and on stars beyond the training (METHODS="cannon ..."; half an hour)
 	@$(PYTHON) -m cemp.experiments.thesis --profile $(PROFILE) cost
-	@$(PYTHON) -m cemp.experiments.thesis --profile $(PROFILE) beyond $(METHODS)
+	@$(PYTHON) -m cemp.experiments.thesis --profile $(PROFILE) --jobs $(JOBS) beyond $(METHODS)
 	@$(PYTHON) -m cemp.experiments.thesis --profile $(PROFILE) collect
+	@$(PYTHON) -m cemp.experiments.thesis --profile $(PROFILE) --jobs $(JOBS) without
 
 sky: $(ENV) ## train MEMBERS=3 networks for real stars on SPECTRA=60000 over EPOCHS=16 (hours; goes on where it stopped)
 	@$(PYTHON) -m cemp.transfer.training --n $(SPECTRA) --members $(MEMBERS) --epochs $(EPOCHS) --jobs $(JOBS)

@@ -189,7 +189,18 @@ def test_other_settings_or_another_survey_make_runs_stale(runs):
     run.run_all(runs, NAMES, SEEDS, 1, log=lambda *_, **__: None)
     assert len(runs.waiting(NAMES, SEEDS, 2)) == 6
     (runs.paths.build / "02" / "processed.csv").write_text("another survey")
-    assert len(runs.waiting(NAMES, SEEDS, 1)) == 6
+    other = run.Runs(runs.paths)
+    assert len(other.waiting(NAMES, SEEDS, 1)) == 6
+
+
+def test_spectra_of_another_survey_are_preprocessed_again(runs, monkeypatch):
+    asked = []
+    monkeypatch.setattr(bench, "respectra", lambda paths, kind, folder: asked.append(folder))
+    for text in ("one", "two"):
+        (runs.paths.build / "02" / "processed.csv").write_text(text)
+        run.Runs(runs.paths).respectra("observed")
+        asked[-1].mkdir(parents=True)
+    assert len(set(asked)) == 2 and not asked[0].exists()
 
 
 def test_collected_tables_say_what_is_worse_and_where_they_come_from(runs, monkeypatch):
@@ -298,25 +309,42 @@ def test_paired_comparison_on_faint_spectra(stars):
     assert claims.faint_differences({"tuned": made["tuned"]}, truth, about, settings=FEW).empty
 
 
-def test_claims_are_judged_by_their_intervals(stars):
-    times = pd.DataFrame({"n_labels": [2, 3, 4], "search_s": [1, 10, 100],
-                          "refine_s": [1, 1.2, 1.4], "tuned_s": [1, 1, 1], "paper_s": [2, 2, 2]})
-    growth = claims.growth(times)
-    assert growth["search"] == pytest.approx(10) and growth["tuned"] == pytest.approx(1)
-    columns = ["bias", "bias_low", "bias_high", "rmse"]
-    table = pd.DataFrame([
-        ("Template matching", True, "fe_h", "fe_h", 0.5, 0.4, 0.6, 0.5),
-        ("MACRN, tuned", True, "fe_h", "fe_h", 0.1, -0.1, 0.3, 0.2),
-        ("Template matching", True, "c_fe", "c_fe", -0.1, -0.2, 0.0, 0.2),
-        ("MACRN, tuned", True, "c_fe", "c_fe", -0.6, -0.7, -0.5, 0.7),
-    ], columns=["method", "cut", "group", "label", *columns]).assign(n_stars=30)  # fmt: skip
-    none = pd.DataFrame(columns=["method"])
+def test_cost_claims_follow_from_the_intervals_of_growth():
+    times = pd.DataFrame({"n_labels": [2, 3, 4, 5], "search_s": [1, 10, 100, 1000],
+                          "refine_s": [1, 3, 1, 3], "tuned_s": [1, 1, 1, 1.001],
+                          "paper_s": [2, 2, 2, 2]})  # fmt: skip
+    grown = claims.growth(times)
+    assert grown.loc["search"].to_numpy() == pytest.approx([10, 10, 10])
+    assert grown.loc["refine", "low"] < 1 < grown.loc["refine", "high"]
+    rows = claims._cost_claims(grown)
+    assert [row[3] for row in rows] == ["holds", "not decided", "holds"]
+
+
+def test_claims_beyond_the_cut_are_judged_star_by_star():
+    fe_h = np.linspace(-4, -3.5, 60)
+    truth = np.stack([5000 + 0 * fe_h, 2 + 0 * fe_h, fe_h, fe_h + 0.5], axis=1)
+    noise = 0.05 * np.random.default_rng(0).standard_normal((60, 4))
+    high = np.array([0, 0, 1.0, 0])
+    made = {("Template matching", True): truth + noise + 0.5 * high,
+            ("MACRN, tuned", True): truth + noise + 0.4 * high,
+            ("MACRN, tuned", False): truth + noise[::-1]}  # fmt: skip
+    pairs = claims.beyond_pairs(made, truth, np.arange(60), settings=FEW)
+    rows = pd.DataFrame(claims._beyond_claims(pairs, "MACRN, tuned"),
+                        columns=["key", "claim", "found", "verdict"]).set_index("key")
+    assert rows["verdict"].to_dict() == {
+        "BeyondIronBias": "holds", "BeyondIronRmse": "holds", "UnseenIronBias": "does not hold",
+        "BeyondCarbonBias": "not tested", "BeyondCarbonRmse": "not tested",
+        "UnseenCarbonBias": "not tested"}  # fmt: skip
+    assert rows.loc["BeyondIronBias", "found"].startswith("0.39 against 0.49 dex (-0.10")
+
+
+def test_noise_is_judged_the_other_way_round():
     noise = pd.DataFrame([("no_noise", "rmse_c_h_faint", 0.2, 0.3, 0.1, 0.05, 0.15)], columns=[
         "variant", "score", "base", "value", "difference", "low", "high"])
-    rows = claims.claim_rows(growth, none, claims.beyond_pairs(table), noise)
-    assert rows["verdict"].tolist() == ["holds", "hardly", "holds", "holds", "holds",
-                                        "the opposite holds"]  # fmt: skip
-    assert rows["claim"].str[0].tolist() == list("aaabcc")
+    ((key, _, found, verdict),) = claims._noise_claim(noise)
+    assert (key, verdict) == ("Noise", "holds")
+    assert found == "0.20 against 0.30 dex (-0.10, -0.15 to -0.05)"
+    assert claims._noise_claim(noise.iloc[:0]) == []
 
 
 def test_predictions_are_read_in_the_order_asked_for(tmp_path):
@@ -344,11 +372,35 @@ def test_tables_for_figures_and_paper(stars):
     assert cells[0] == ablation.VARIANTS["no_lstm"].what and "tablenotemark" in cells[2]
     by_snr = faint.faint_table({"cannon": runs["base"][1]}, truth, about, (5, 20, 99), FEW)
     assert present.faint_arrays(by_snr)["scatter"].shape == (2, 1, 2, 3)
-    rows = present.claim_tex(pd.DataFrame({"claim": ["S/N < 15"], "found": ["-0.1"],
-                                           "verdict": ["holds"]}))  # fmt: skip
-    assert rows == [["S/N $<$ 15", "$-$0.1", "holds"]]
+    claim = pd.DataFrame({"key": ["Faint"], "claim": ["S/N < 15"], "found": ["-0.1"],
+                          "verdict": ["holds"]})  # fmt: skip
+    assert present.claim_tex(claim) == [["S/N $<$ 15", "$-$0.1", "holds"]]
+    assert present.claim_values(claim)["ExpFaintVerdict"][0] == "holds"
+
+
+def test_every_variant_has_its_sentence_and_its_numbers(stars):
+    truth, about = stars
+    runs = {name: {s: predictions(truth, size, [s + shift])[0] for s in (1, 2)} for
+            name, size, shift in (("base", 0.1, 0), ("no_lstm", 0.3, 0), ("squared", 0.1, 0))}
+    table = paired.ablation_table(runs, truth, about, FEW)
+    said = present.ablation_sentences(table)
+    assert said["squared"] == "no difference shown"
+    assert said["no_lstm"].startswith("worse in") and "RMSE [C/H], CEMP" in said["no_lstm"]
+    records = pd.DataFrame({"seed": [1, 2] * 3})
+    values = present.ablation_values(table, records, {"epochs": 8})
+    assert values["ExpFOneSquared"][0] == 0 and values["ExpComparisons"][0] == 10
 
 
 def test_missing_tables_say_what_to_run(tmp_path):
-    with pytest.raises(BadInputError, match="make ablation"):
-        present.read("ablation", tmp_path)
+    for name, target in (("ablation", "make ablation"), ("without", "make thesis")):
+        with pytest.raises(BadInputError, match=target):
+            present.read(name, tmp_path)
+
+
+def test_tables_say_whether_the_grid_has_changed(tmp_path, monkeypatch):
+    collect.write_tables({"cost.csv": pd.DataFrame({"a": [1]})}, {"cpu_seconds": {"x": 1800}},
+                         tmp_path, "cost", log=lambda *_: None)  # fmt: skip
+    row = present.provenance(("cost",), tmp_path).loc["cost"]
+    assert row["grid"] == "today's" and row["cpu_h"] == 0.5
+    monkeypatch.setattr(present, "grid_hash", lambda: "another")
+    assert present.provenance(("cost",), tmp_path).loc["cost", "grid"] == "an earlier one"

@@ -19,7 +19,7 @@ from cemp.workflow.publish import OPTIONAL
 
 NAMES = ("00_mock_survey", "01_crossmatch", "02_preprocessing", "03_training", "04_evaluation",
          "05_candidates", "06_synthetic_spectra", "07_real_stars", "08_methods",
-         "10_selection", "11_carbon_lines", "12_injection", "13_catalogue")
+         "09_experiments", "10_selection", "11_carbon_lines", "12_injection", "13_catalogue")
 PROFILES = ("smoke", "demo", "dr11", "rows")
 
 every_notebook = pytest.mark.parametrize("name", NAMES)
@@ -166,6 +166,8 @@ def test_three_checked_cells_print_numbers(name):
 @every_notebook
 def test_committed_outputs_are_there_and_clean(name):
     cells = code(name)
+    if name == "09_experiments" and not make_variable("OUT_09", "demo"):
+        pytest.skip("its tables are not made yet: `make ablation thesis`")
     assert sum(bool(cell.outputs) for cell in cells) >= 3, "`make notebooks` copies the outputs"
     text = json.dumps([cell.outputs for cell in cells])
     assert '"stderr"' not in text and '"error"' not in text

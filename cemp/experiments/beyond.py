@@ -106,7 +106,7 @@ def settings_of(key, cut):
     return {"limits": "cut"}
 
 
-def fit_and_predict(key, cut, bench, rows, place):
+def fit_and_predict(key, cut, bench, rows, place, settings=None):
     """Fit a method to all or to the cut training spectra and predict the judged ones.
 
     Parameters
@@ -117,6 +117,8 @@ def fit_and_predict(key, cut, bench, rows, place):
     rows : ndarray of int
         Of the judged spectra.
     place : cemp.methods.registry.Place
+    settings : dict, optional
+        Constructor arguments, such as tuning chose.
 
     Returns
     -------
@@ -124,7 +126,7 @@ def fit_and_predict(key, cut, bench, rows, place):
     """
     choose = cut_training if cut else (lambda sample: sample)
     train, validation = choose(bench.train), choose(bench.validation)
-    method = registry.make(key, place, **settings_of(key, cut))
+    method = registry.make(key, place, **{**(settings or {}), **settings_of(key, cut)})
     method.fit(train, train.labels, (validation, validation.labels))
     return method.predict(rows_of(bench.judged, rows)).labels
 

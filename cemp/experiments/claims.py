@@ -1,18 +1,47 @@
-"""What the experiments say about the draft's three claims, in numbers with intervals."""
+"""What the experiments say about the draft's three claims, in numbers with intervals.
+
+A verdict follows from a 95% interval and from nothing else: ``holds`` and ``does not hold`` where
+all of it lies on one side of the border, ``not decided`` where the border lies inside.
+"""
 
 import numpy as np
 import pandas as pd
+from scipy.stats import linregress, t
 
 from cemp.constants import LABELS
 from cemp.evaluate.bootstrap import BootstrapSettings, interval, star_weights
-from cemp.evaluate.metrics import bias, scatter
+from cemp.evaluate.metrics import bias, rmse, scatter
 from cemp.experiments.ablation import cemp_rows
-from cemp.experiments.cost import exponent
+from cemp.experiments.beyond import beyond
 from cemp.experiments.faint import with_c_fe
 from cemp.methods import registry
 
 #: Below this S/N the draft says that template matching fails on carbon.
 FAINT = 15.0
+#: A time that grows by less than this factor a label does not grow: 20% from two labels to six.
+NO_GROWTH = 1.05
+#: A bias that grows by less than this does not grow [dex]: half of what two literature entries
+#: of one star differ by in carbon, and as much as they differ by in iron.
+NO_LOSS = 0.10
+
+
+def _size(*given):
+    """Size of the bias."""
+    return np.abs(bias(*given))
+
+
+STATISTICS = {"bias": _size, "scatter": scatter, "rmse": rmse}
+
+
+def verdict(low, high, border=0.0):
+    """Say whether an interval lies below a border, which is what each claim is put as.
+
+    >>> verdict(-0.2, -0.1), verdict(-0.1, 0.1), verdict(0.1, 0.2), verdict(np.nan, np.nan)
+    ('holds', 'not decided', 'does not hold', 'not tested')
+    """
+    if not np.isfinite(low + high):
+        return "not tested"
+    return "holds" if high < border else "does not hold" if low > border else "not decided"
 
 
 def read_methods(paths, obsid):
@@ -38,6 +67,45 @@ def read_methods(paths, obsid):
     return found
 
 
+def differences(both, truth, star_id, label, statistics, settings):
+    """Compare two sets of predictions on the spectra that both answer.
+
+    Parameters
+    ----------
+    both : sequence of ndarray (n, 4)
+        First and second.
+    truth : ndarray (n, 4)
+    star_id : ndarray (n,)
+        Stars are drawn, the same for both.
+    label : str
+        ``"fe_h"``, ``"c_h"`` or ``"c_fe"``.
+    statistics : sequence of str
+        Of `STATISTICS`; bias by its size.
+    settings : cemp.evaluate.bootstrap.BootstrapSettings
+
+    Returns
+    -------
+    list of dict
+        statistic, first, value, difference (value less first), low, high, n_stars; NaN for
+        fewer stars than `settings` asks for.
+    """
+    use = np.isfinite(both).all(axis=(0, 2))
+    n_stars, rows = np.unique(star_id[use]).size, []
+    true = with_c_fe(truth[use])[label]
+    made = [with_c_fe(labels[use])[label] for labels in both]
+    weights, once = star_weights(star_id[use], settings), np.ones((1, use.sum()))
+    for name in statistics:
+        statistic, row = STATISTICS[name], {"statistic": name, "n_stars": n_stars}
+        first = value = low = high = np.nan
+        if n_stars >= settings.min_stars:
+            first, value = (statistic(labels, true, once)[0] for labels in made)
+            low, high = interval(statistic(made[1], true, weights)
+                                 - statistic(made[0], true, weights), settings)  # fmt: skip
+        rows.append(row | {"first": first, "value": value, "difference": value - first,
+                           "low": low, "high": high})  # fmt: skip
+    return rows
+
+
 def faint_differences(predictions, truth, about, first="template", settings=None):
     """Compare methods with template matching on the same faint spectra.
 
@@ -54,184 +122,153 @@ def faint_differences(predictions, truth, about, first="template", settings=None
     Returns
     -------
     pandas.DataFrame
-        method, group, statistic (of [C/Fe]), first, value, difference (value less first; of the
-        sizes, for the bias), low, high, n_stars; no rows without the first method.
+        method, group and the columns of `differences`, of [C/Fe]; no rows without the first
+        method.
     """
     settings, rows = settings or BootstrapSettings(), []
-    if first not in predictions:
-        return pd.DataFrame(columns=["method", "group", "statistic", "difference"])
-    faint = about["snrg"].to_numpy() < FAINT
-    for group, inside in (("all", faint), ("CEMP", faint & cemp_rows(truth))):
-        for method in (key for key in predictions if key != first):
-            both = [predictions[first], predictions[method]]
-            use = inside & np.isfinite(both).all(axis=(0, 2))
-            rows += [{"method": method, "group": group} | row
-                     for row in _differences(both, truth, about["star_id"], use, settings)]
+    faint, star_id = about["snrg"].to_numpy() < FAINT, about["star_id"].to_numpy()
+    for group, use in (("all", faint), ("CEMP", faint & cemp_rows(truth))):
+        for method in (key for key in predictions if key != first and first in predictions):
+            both = [predictions[first][use], predictions[method][use]]
+            rows += [{"method": method, "group": group} | row for row in differences(
+                both, truth[use], star_id[use], "c_fe", ("bias", "scatter"), settings)]
+    return pd.DataFrame(rows, columns=[
+        "method", "group", "statistic", "first", "value", "difference", "low", "high", "n_stars"])
+
+
+def beyond_pairs(predictions, truth, star_id, first="Template matching", settings=None):
+    """Compare methods beyond the cut: with template matching, and with themselves uncut.
+
+    Parameters
+    ----------
+    predictions : dict of (str, bool) to ndarray (n, 4)
+        By method and whether the training was cut.
+    truth : ndarray (n, 4)
+    star_id : array_like (n,)
+    first : str
+        Method that the others are compared with, both cut.
+    settings : cemp.evaluate.bootstrap.BootstrapSettings, optional
+
+    Returns
+    -------
+    pandas.DataFrame
+        method, against (``"first"``, ``"uncut"``), group (``"fe_h"``, ``"c_fe"``: the label that
+        lies beyond) and the columns of `differences`, of that label.
+    """
+    settings, rows, star_id = settings or BootstrapSettings(), [], np.asarray(star_id)
+    out = beyond(truth)
+    for method in (method for method, cut in predictions if cut):
+        for against, other in (("first", (first, True)), ("uncut", (method, False))):
+            if other not in predictions or other == (method, True):
+                continue
+            for group in ("fe_h", "c_fe"):
+                use = out[group]
+                both = [predictions[other][use], predictions[method, True][use]]
+                rows += [{"method": method, "against": against, "group": group} | row
+                         for row in differences(both, truth[use], star_id[use], group,
+                                                ("bias", "rmse"), settings)]  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def _differences(both, truth, star_id, use, settings):
-    """Bias and scatter of [C/Fe], second less first, on some rows."""
-    true = with_c_fe(truth[use])["c_fe"]
-    made = [with_c_fe(labels[use])["c_fe"] for labels in both]
-    weights, once = star_weights(star_id[use], settings), np.ones((1, use.sum()))
-    rows = []
-    for name, statistic in (("bias", lambda *given: np.abs(bias(*given))), ("scatter", scatter)):
-        first, value = (statistic(labels, true, once)[0] for labels in made)
-        draws = statistic(made[1], true, weights) - statistic(made[0], true, weights)
-        low, high = interval(draws, settings)
-        rows.append({"statistic": name, "first": first, "value": value,
-                     "difference": value - first, "low": low, "high": high,
-                     "n_stars": star_id[use].nunique()})  # fmt: skip
-    return rows
-
-
-def verdict(low, high, claimed="less"):
-    """Say whether an interval of differences supports that the second is less than the first.
-
-    >>> verdict(-0.2, -0.1), verdict(-0.1, 0.1), verdict(0.1, 0.2), verdict(np.nan, np.nan)
-    ('holds', 'not shown', 'the opposite holds', 'not tested')
-    """
-    if not np.isfinite(low + high):
-        return "not tested"
-    below, above = ("holds", "the opposite holds")[:: 1 if claimed == "less" else -1]
-    return below if high < 0 else above if low > 0 else "not shown"
-
-
-def growth(table):
-    """Factor by which each time grows with a label dimension.
+def growth(table, level=0.95):
+    """Factors by which times grow with a label dimension.
 
     Parameters
     ----------
     table : pandas.DataFrame
         From `cemp.experiments.cost.cost_table`.
-
-    Returns
-    -------
-    dict of str to float
-        search, refine, tuned, paper: 1 is no growth.
-    """
-    names = ("search", "refine", "tuned", "paper")
-    return {name: exponent(table["n_labels"], table[f"{name}_s"]) for name in names}
-
-
-def beyond_pairs(table, first="Template matching", second="MACRN, tuned"):
-    """Set the biases of two methods beyond the cut side by side.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        ``beyond.csv``.
-    first, second : str
-        Names of methods.
+    level : float
+        Of the interval.
 
     Returns
     -------
     pandas.DataFrame
-        group, label, cut, and for both methods bias (with interval), rmse; the label is the one
-        that lies beyond.
+        By search, refine, tuned, paper: value, low, high; 1 is no growth. The logarithm of the
+        time is taken to be linear in the number of labels, and the interval is Student's of the
+        slope.
     """
-    pairs = (("fe_h", "fe_h"), ("c_fe", "c_fe"))
+    made = {}
+    for name in ("search", "refine", "tuned", "paper"):
+        line = linregress(table["n_labels"], np.log(table[f"{name}_s"]))
+        half = line.stderr * t.ppf((1 + level) / 2, len(table) - 2)
+        made[name] = np.exp([line.slope, line.slope - half, line.slope + half])
+    return pd.DataFrame.from_dict(made, orient="index", columns=["value", "low", "high"])
+
+
+def _cost_claims(grown):
+    """Claim (a): costs, as (key, claim, found, verdict)."""
     rows = []
-    for group, label in pairs:
-        part = table[(table["group"] == group) & (table["label"] == label)]
-        for cut in (True, False):
-            row = {"group": group, "cut": cut}
-            for place, name in (("first", first), ("second", second)):
-                one = part[(part["method"] == name) & (part["cut"] == cut)]
-                for column in ("bias", "bias_low", "bias_high", "rmse", "n_stars"):
-                    row[f"{place}_{column}"] = one[column].iloc[0] if len(one) else np.nan
-            rows.append(row)
-    return pd.DataFrame(rows)
+    for key, name, claim in (("Search", "search", "a search of a library costs more"),
+                             ("Refine", "refine", "so does a fit with an emulator"),
+                             ("Network", "tuned", "the network's cost does not grow")):
+        value, low, high = grown.loc[name, ["value", "low", "high"]]
+        found = f"times {value:.2f} a label ({low:.2f} to {high:.2f})"
+        ends = (low, high, NO_GROWTH) if key == "Network" else (-high, -low, -NO_GROWTH)
+        rows.append((key, f"a: with each label {claim}", found, verdict(*ends)))
+    return rows
 
 
-def noise_row(ablation):
-    """Say whether the network needs noise in training to hold at low S/N.
-
-    Parameters
-    ----------
-    ablation : pandas.DataFrame
-        ``ablation.csv``.
-
-    Returns
-    -------
-    list of tuple
-        One row of `claim_rows`; none if that variant was not run.
-    """
-    row = ablation[(ablation["variant"] == "no_noise") & (ablation["score"] == "rmse_c_h_faint")]
-    if row.empty:
-        return []
-    row = row.iloc[0]
-    found = f"{row['base']:.2f} with, {row['value']:.2f} dex without"
-    return [("b: RMSE of [C/H] at S/N < 20 is smaller with noise in training",
-             -row["difference"], found, verdict(-row["high"], -row["low"]))]  # fmt: skip
+def _pair_claim(key, claim, row, border=0.0):
+    """One claim that a value is smaller than another, or larger by less than a border."""
+    low, high = row["low"], row["high"]
+    found = (f"{row['value']:.2f} against {row['first']:.2f} dex "
+             f"({row['difference']:+.2f}, {low:+.2f} to {high:+.2f})")  # fmt: skip
+    return key, claim, found, verdict(low, high, border)
 
 
-def claim_rows(cost, differences, pairs, ablation, network="tuned"):
+def _noise_claim(ablation):
+    """Claim (b): noise in training; none if that variant was not run."""
+    rows = ablation[(ablation["variant"] == "no_noise") & (ablation["score"] == "rmse_c_h_faint")]
+    return [_pair_claim(
+        "Noise", "b: noise in training makes the RMSE of [C/H] at S/N < 20 smaller",
+        {"value": row["base"], "first": row["value"], "difference": -row["difference"],
+         "low": -row["high"], "high": -row["low"]}) for _, row in rows.iterrows()]  # fmt: skip
+
+
+def _beyond_claims(pairs, network):
+    """Claim (c): smaller errors than template matching's, and as small as with such stars."""
+    rows, texts = [], {"fe_h": ("Iron", "[Fe/H] < -3.5"), "c_fe": ("Carbon", "[C/Fe] > 2")}
+    for _, row in pairs[pairs["method"] == network].iterrows():
+        name, where = texts[row["group"]]
+        what = {"bias": "bias", "rmse": "RMSE"}[row["statistic"]]
+        key = f"{name}{what.capitalize()}"
+        if row["against"] == "first":
+            claim = f"c: at {where}, not trained on, the network's {what} is smaller"
+            rows.append(_pair_claim(f"Beyond{key}", claim, row))
+        elif row["statistic"] == "bias":
+            claim = (f"c: at {where} the network's bias grows by less than {NO_LOSS:.1f} dex "
+                     "without such stars in training")  # fmt: skip
+            rows.append(_pair_claim(f"Unseen{key}", claim, row, NO_LOSS))
+    return rows
+
+
+def claim_rows(grown, faint, pairs, ablation, network=("tuned", "MACRN, tuned")):
     """Write one line a claim: what was claimed, what was found, whether it holds.
 
     Parameters
     ----------
-    cost : dict of str to float
+    grown : pandas.DataFrame
         From `growth`.
-    differences : pandas.DataFrame
+    faint : pandas.DataFrame
         From `faint_differences`.
     pairs : pandas.DataFrame
         From `beyond_pairs`.
     ablation : pandas.DataFrame
         ``ablation.csv``.
-    network : str
-        Key of the network that stands for learning.
+    network : tuple of str
+        Key and name of the network that stands for learning.
 
     Returns
     -------
     pandas.DataFrame
-        claim, found, verdict.
+        key, claim, found (with the interval), verdict.
     """
-    rows = [
-        ("a: searching a library costs more with each label", cost["search"] - 1,
-         f"times {cost['search']:.1f} a label", "holds" if cost["search"] > 1.5 else "fails"),
-        ("a: so does fitting with an emulator", cost["refine"] - 1,
-         f"times {cost['refine']:.2f} a label", "holds" if cost["refine"] > 1.5 else "hardly"),
-        ("a: the network's cost does not grow", cost["tuned"] - 1,
-         f"times {cost['tuned']:.2f} a label", "holds" if cost["tuned"] < 1.1 else "fails"),
-    ]  # fmt: skip
-    part = differences[differences["method"] == network]
-    for _, row in part.iterrows():
-        rows.append((
-            f"b: {row['statistic']} of [C/Fe] at S/N < {FAINT:.0f} is smaller ({row['group']})",
-            row["difference"], f"{row['value']:.2f} against {row['first']:.2f} dex",
-            verdict(row["low"], row["high"]),
-        ))  # fmt: skip
-    rows += noise_row(ablation)
-    for _, row in pairs[pairs["cut"]].iterrows():
-        label = {"fe_h": "[Fe/H] < -3.5", "c_fe": "[C/Fe] > 2"}[row["group"]]
-        rows.append((
-            f"c: bias at {label}, not in training, is smaller",
-            abs(row["second_bias"]) - abs(row["first_bias"]),
-            f"{row['second_bias']:+.2f} against {row['first_bias']:+.2f} dex",
-            smaller_bias(row),
-        ))  # fmt: skip
-    return pd.DataFrame(rows, columns=["claim", "difference", "found", "verdict"])
-
-
-def smaller_bias(row):
-    """Say whether the second bias is smaller in size, by intervals that do not overlap."""
-    values = [row[f"{place}_{name}"] for place in ("first", "second")
-              for name in ("bias", "bias_low", "bias_high")]  # fmt: skip
-    if not np.isfinite(values).all():
-        return "not tested"
-    first, second = (sizes(*values[i : i + 3]) for i in (0, 3))
-    if second[1] < first[0]:
-        return "holds"
-    return "the opposite holds" if first[1] < second[0] else "not shown"
-
-
-def sizes(value, low, high):
-    """Range of the size of a number that lies between two ends.
-
-    >>> sizes(0.1, -0.1, 0.3), sizes(-0.3, -0.4, -0.2)
-    ((0.0, 0.3), (0.2, 0.4))
-    """
-    ends = (abs(low), abs(high))
-    return (0.0 if low <= 0 <= high else min(ends)), max(ends)
+    rows = _cost_claims(grown)
+    for _, row in faint[faint["method"] == network[0]].iterrows():
+        stars = {"all": "all stars", "CEMP": "CEMP stars"}[row["group"]]
+        claim = (f"b: the network's {row['statistic']} of [C/Fe] at S/N < {FAINT:.0f} "
+                 f"is smaller ({stars})")  # fmt: skip
+        key = f"Faint{row['statistic'].capitalize()}{row['group'].capitalize()}"
+        rows.append(_pair_claim(key, claim, row))
+    rows += _noise_claim(ablation) + _beyond_claims(pairs, network[1])
+    return pd.DataFrame(rows, columns=["key", "claim", "found", "verdict"])

@@ -9,13 +9,7 @@ from cemp.experiments.ablation import VARIANTS
 from cemp.experiments.faint import faint_table
 from cemp.experiments.paired import ablation_table
 from cemp.models.io import versions
-
-#: What each committed file holds.
-TABLES = {
-    "ablation_runs.csv": "one row a run: variant, seed, validation loss, processor seconds",
-    "ablation.csv": "variant less base by score, 95% interval over seeds and stars",
-    "ablation_faint.csv": "bias and scatter by S/N with and without noise in training",
-}
+from cemp.synthesis.grid import grid_hash
 
 
 def folder(paths):
@@ -28,6 +22,10 @@ def folder(paths):
 def write(runs, seeds, epochs, log=print):
     """Write the tables of all finished runs.
 
+    ``ablation_runs.csv`` has a row a run (validation loss, processor seconds); ``ablation.csv``
+    the differences from the base by score, with 95% intervals over seeds and stars;
+    ``ablation_faint.csv`` bias and scatter by S/N with and without noise in training.
+
     Parameters
     ----------
     runs : cemp.experiments.run.Runs
@@ -39,8 +37,7 @@ def write(runs, seeds, epochs, log=print):
     predictions = runs.predictions(VARIANTS, seeds, epochs, judged[0].obsid)
     records = [runs.record(name, seed) for name in predictions for seed in predictions[name]]
     about = {"profile": runs.paths.profile, "seeds": list(seeds), "epochs": epochs,
-             "runs": len(records), "marks": sorted({record["mark"] for record in records}),
-             "versions": versions()}  # fmt: skip
+             "runs": len(records), "marks": sorted({record["mark"] for record in records})}
     tables = {
         "ablation_runs.csv": pd.DataFrame(records).drop(columns="mark", errors="ignore"),
         "ablation.csv": ablation_table(predictions, judged[0].labels, judged[1]),
@@ -59,7 +56,7 @@ def write_tables(tables, about, out, name, log=print):
     tables : dict of str to pandas.DataFrame
         By file name.
     about : dict
-        Provenance; written to ``<name>.json``.
+        Provenance; written to ``<name>.json`` with versions and the synthetic grid's hash.
     out : pathlib.Path
     name : str
     log : callable
@@ -69,4 +66,5 @@ def write_tables(tables, about, out, name, log=print):
             table.to_csv(path, index=False, float_format="%.6g")
         log(f"{out / file}: {len(table)} rows")
     with atomic_path(out / f"{name}.json") as path:
+        about = about | {"grid": grid_hash(), "versions": versions()}
         path.write_text(json.dumps(about, indent=1) + "\n")

@@ -10,6 +10,8 @@ from cemp.errors import BadInputError
 from cemp.evaluate.present import bin_texts
 from cemp.methods import registry
 from cemp.paths import ROOT
+from cemp.plots.experiments import SCORE_TEXT
+from cemp.synthesis.grid import grid_hash
 
 #: Where the committed tables are.
 FOLDER = ROOT / "cemp" / "data" / "experiments"
@@ -37,9 +39,97 @@ def read(name, folder=FOLDER):
     """
     path = folder / f"{name}.csv"
     if not path.is_file():
-        raise BadInputError(f"no {path.name} in {path.parent}: run `make ablation`")
+        target = "ablation" if name.startswith("ablation") else "thesis"
+        raise BadInputError(f"no {path.name} in {path.parent}: run `make {target}`")
     about = path.with_suffix(".json")
     return pd.read_csv(path), json.loads(about.read_text()) if about.is_file() else {}
+
+
+def provenance(names=("ablation", "cost", "beyond", "without"), folder=FOLDER):
+    """Say what the committed tables rest on.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Tables.
+    folder : pathlib.Path
+
+    Returns
+    -------
+    pandas.DataFrame
+        By table: profile, cpu_h (processor hours, where they were kept), grid (whether the
+        synthetic spectra were those of today), torch.
+    """
+    made, today = {}, grid_hash()
+    for name in names:
+        about = read(name, folder)[1]
+        made[name] = {"profile": about.get("profile", ""),
+                      "cpu_h": sum(about.get("cpu_seconds", {}).values()) / 3600 or np.nan,
+                      "grid": "today's" if about["grid"] == today else "an earlier one",
+                      "torch": about["versions"]["torch"]}  # fmt: skip
+    return pd.DataFrame.from_dict(made, orient="index")
+
+
+def ablation_sentences(table):
+    """Say of every variant what its intervals show.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `cemp.experiments.paired.ablation_table`.
+
+    Returns
+    -------
+    dict of str to str
+        By variant, such as ``"worse in F1 of CEMP, RMSE [C/H]"`` or ``"no difference shown"``.
+    """
+    said = {}
+    for variant, part in table.groupby("variant", sort=False):
+        counted = [f"{verdict} in {', '.join(SCORE_TEXT[name] for name in rows['score'])}"
+                   for verdict, rows in part[part["verdict"] != "neither"].groupby("verdict")]
+        said[variant] = "; ".join(counted) or "no difference shown"
+    return said
+
+
+def ablation_values(table, runs, about):
+    """Numbers of the ablation for the paper.
+
+    Parameters
+    ----------
+    table, runs : pandas.DataFrame
+        ``ablation.csv`` and ``ablation_runs.csv``.
+    about : dict
+        Provenance.
+
+    Returns
+    -------
+    dict of str to tuple
+        Arguments of `cemp.results.Value` by macro: counts; the comparisons that luck alone would
+        let seem to differ; and for each variant its difference in F1 and its sentence.
+    """
+    values = {
+        "ExpRuns": (len(runs), ",d", "runs of the ablation"),
+        "ExpSeeds": (int(runs["seed"].nunique()), "d", "seeds of each variant"),
+        "ExpDraws": (int(about["epochs"]), "d", "draws of the training sample a run"),
+        "ExpComparisons": (len(table), "d", "comparisons of the ablation"),
+        "ExpDiffer": (int((table["verdict"] != "neither").sum()), "d", "that exclude zero"),
+        "ExpByLuck": (0.05 * len(table), ".0f", "that luck alone would let exclude zero"),
+    }
+    f1 = table[table["score"] == "f1"].set_index("variant")["difference"]
+    for variant, sentence in ablation_sentences(table).items():
+        name = "".join(part.capitalize() for part in variant.split("_"))
+        values[f"ExpFOne{name}"] = (f1[variant], "+.3f", f"F1 less the base's: {variant}")
+        values[f"ExpSays{name}"] = (tex(sentence), "", f"what the intervals show: {variant}")
+    return values
+
+
+def claim_values(table):
+    """Give what was found of each claim and its verdict, for `cemp.results.Value`."""
+    values = {}
+    for _, row in table.iterrows():
+        values[f"Exp{row['key']}"] = (tex(row["found"]), "", row["claim"])
+        values[f"Exp{row['key']}Verdict"] = (row["verdict"], "", f"verdict: {row['claim']}")
+    return values
 
 
 def ablation_arrays(table):
@@ -166,8 +256,16 @@ def ablation_tex(table, scores=("f1", "rmse_fe_h", "rmse_c_h_cemp")):
     return rows
 
 
+def tex(text):
+    r"""Put relations and signs of a text into TeX's mathematics.
+
+    >>> tex("-0.1 at S/N < 15")
+    '$-$0.1 at S/N $<$ 15'
+    """
+    return re.sub(r"([<>]|[-+](?=\d))", r"$\1$", str(text))
+
+
 def claim_tex(table):
     """Rows of the paper's table of the draft's claims."""
-    return [[re.sub(r"([<>]|[-+](?=\d))", r"$\1$", str(cell))
-             for cell in (row["claim"], row["found"], row["verdict"])]
+    return [[tex(row[name]) for name in ("claim", "found", "verdict")]
             for _, row in table.iterrows()]  # fmt: skip

@@ -1,7 +1,8 @@
-"""Run the experiments, one after another: ``python -m cemp.experiments.run`` (make ablation).
+"""Run the ablation: ``python -m cemp.experiments.run`` (make ablation).
 
 Each run leaves its predictions and a record in ``build/experiments/<profile>/``; a run that is
 there is not repeated unless code, settings or data have changed, so that a stop costs one run.
+Runs have processes of their own, one thread each, and the same numbers however many there are.
 ``--collect`` writes the tables of all runs, and where they come from, to
 ``cemp/data/experiments/``.
 """
@@ -9,9 +10,11 @@ there is not repeated unless code, settings or data have changed, so that a stop
 import argparse
 import hashlib
 import json
+import shutil
 import sys
 import time
 from dataclasses import asdict
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +26,7 @@ from cemp.errors import BadInputError
 from cemp.experiments import ablation, bench, collect
 from cemp.models.io import versions
 from cemp.paths import Paths
+from cemp.preprocess.workers import run_tasks
 from cemp.workflow.inputs import code_hash
 
 #: Modules whose change makes a run stale.
@@ -45,11 +49,28 @@ class Runs:
     def bench(self, spectra="rest"):
         """Read the samples, with spectra preprocessed one way or the other."""
         if spectra not in self._benches:
-            store = None
-            if spectra != "rest":
-                store = bench.respectra(self.paths, spectra, self.folder / f"vectors_{spectra}")
+            store = None if spectra == "rest" else self.respectra(spectra)
             self._benches = {spectra: bench.load(self.paths, store)}  # one in memory at a time
         return self._benches[spectra]
+
+    def respectra(self, spectra):
+        """Preprocess this survey's spectra otherwise; those of another survey are removed."""
+        folder = self.folder / f"vectors_{spectra}-{self.data_mark}"
+        for other in self.folder.glob(f"vectors_{spectra}*"):
+            if other != folder:
+                shutil.rmtree(other)
+        return bench.respectra(self.paths, spectra, folder)
+
+    @cached_property
+    def data_mark(self):
+        """Fingerprint of the survey: labels, what stage 02 made of the spectra, and the truth."""
+        digest, build = hashlib.sha256(), self.paths.build
+        files = [build / "01" / "labels.parquet", build / "02" / "processed.csv",
+                 *sorted((build / "02" / "vectors").glob("*.npy")),
+                 *sorted(self.paths.truth.glob("*.parquet"))]  # fmt: skip
+        for file in files:
+            digest.update(file.read_bytes())
+        return digest.hexdigest()[:16]
 
     def mark(self, name, seed, epochs):
         """Fingerprint of a run: code, settings, versions and the survey it rests on."""
@@ -59,8 +80,7 @@ class Runs:
         for module in _SOURCES:
             source = (Path(cemp.models.__file__).parent / f"{module}.py").read_text()
             digest.update(code_hash(source).encode())
-        for table in ("01/labels.parquet", "02/processed.csv"):
-            digest.update((self.paths.build / table).read_bytes())
+        digest.update(self.data_mark.encode())
         return digest.hexdigest()[:16]
 
     def waiting(self, names, seeds, epochs):
@@ -119,7 +139,23 @@ class Runs:
         return found
 
 
-def run_all(runs, names, seeds, epochs, minutes=None, log=print):
+@lru_cache(maxsize=1)
+def _runs(paths):
+    """Keep the runs of a process, with the spectra that it has read."""
+    return Runs(paths)
+
+
+def _one(task):
+    """Make one run, or only the spectra that it needs; None once the time is up."""
+    paths, name, seed, epochs, until = task
+    if until is not None and time.time() > until:
+        return None
+    if seed is None:
+        return _runs(paths).respectra(ablation.VARIANTS[name].spectra)
+    return _runs(paths).run(name, seed, epochs)
+
+
+def run_all(runs, names, seeds, epochs, minutes=None, jobs=1, log=print):
     """Make the waiting runs, until they or the minutes are spent.
 
     Parameters
@@ -130,6 +166,8 @@ def run_all(runs, names, seeds, epochs, minutes=None, log=print):
     epochs : int
     minutes : float, optional
         No run is begun after these.
+    jobs : int
+        Processes.
     log : callable
 
     Returns
@@ -137,17 +175,32 @@ def run_all(runs, names, seeds, epochs, minutes=None, log=print):
     int
         Runs still waiting.
     """
-    begin, waiting = time.monotonic(), runs.waiting(names, seeds, epochs)
+    begin, waiting = time.time(), runs.waiting(names, seeds, epochs)
+    until = None if minutes is None else begin + 60 * minutes
+    tasks = [(runs.paths, *task, epochs, until) for task in waiting]
     runs.folder.mkdir(parents=True, exist_ok=True)
+    made = []
+
+    def tell(record):
+        if record is not None:
+            made.append(record)
+            log(_line(record, len(waiting) - len(made), (time.time() - begin) / len(made)),
+                flush=True)
+
     with open(runs.folder / ".lock", "w") as lock:
         hold(lock)
-        for left, (name, seed) in zip(range(len(waiting) - 1, -1, -1), waiting, strict=True):
-            if minutes is not None and time.monotonic() - begin > 60 * minutes:
-                return left + 1
-            record = runs.run(name, seed, epochs)
-            log(f"{name} {seed}: validation {record['validation_loss']:.4f}, "
-                f"{record['cpu_seconds']:.0f} s, {left} runs left", flush=True)
-    return 0
+        others = {ablation.VARIANTS[name].spectra: name for name, _ in waiting}
+        others.pop("rest", None)  # two runs of one kind would preprocess the spectra twice
+        run_tasks(_one, [(runs.paths, name, None, epochs, until) for name in others.values()],
+                  jobs, lambda _: None)
+        run_tasks(_one, tasks, jobs, tell)
+    return len(waiting) - len(made)
+
+
+def _line(record, left, seconds):
+    """Say what a run gave, and how long the others will take."""
+    return (f"{record['variant']} {record['seed']}: validation {record['validation_loss']:.4f}, "
+            f"{record['cpu_seconds']:.0f} s; {left} runs left, {left * seconds / 60:.0f} min")
 
 
 def parser():
@@ -160,6 +213,7 @@ def parser():
     made.add_argument("--seeds", type=int, default=len(ablation.SEEDS), help="how many seeds")
     made.add_argument("--epochs", type=int, default=ablation.EPOCHS, help="draws a run")
     made.add_argument("--minutes", type=float, help="begin no run after these")
+    made.add_argument("--jobs", type=int, default=2, help="runs at a time, a core each")
     made.add_argument("--collect", action="store_true", help="write the tables of what is there")
     return made
 
@@ -173,7 +227,7 @@ def main(arguments=None):
         if asked.collect:
             collect.write(runs, seeds, asked.epochs)
             return 0
-        left = run_all(runs, asked.only, seeds, asked.epochs, asked.minutes)
+        left = run_all(runs, asked.only, seeds, asked.epochs, asked.minutes, asked.jobs)
     except BadInputError as error:
         print(error, file=sys.stderr)
         return 1

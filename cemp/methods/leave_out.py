@@ -7,6 +7,7 @@ import pandas as pd
 
 from cemp.evaluate.compare import Measure, comparison_frame, rank_pairs, score_methods
 from cemp.evaluate.scores import DEFAULT
+from cemp.methods import registry
 from cemp.methods.base import Prediction
 from cemp.methods.products import read_predictions
 
@@ -23,7 +24,7 @@ def left_out_jobs(jobs, keys, catalogues):
     jobs : sequence of cemp.methods.jobs.Job
         Those with all catalogues.
     keys : sequence of str
-        Methods, quick ones: each is fitted once more a catalogue.
+        Methods: each is fitted once more a catalogue.
     catalogues : sequence of str
         Such as ``"subaru"``, ``"saga"``: sources of adopted labels.
 
@@ -31,8 +32,14 @@ def left_out_jobs(jobs, keys, catalogues):
     -------
     list of Job
     """
-    return [replace(job, without=catalogue, n_judged=0)
+    return [replace(job, without=catalogue, n_judged=0, settings=_trained_here(job))
             for job in jobs if job.key in keys for catalogue in catalogues]  # fmt: skip
+
+
+def _trained_here(job):
+    """Give settings that train what is otherwise read from an earlier notebook."""
+    read = "folder" in registry.entry(job.key).needs
+    return job.settings | {"folder": None} if read else job.settings
 
 
 def left_out_table(jobs, observations, labels, truth, settings=DEFAULT):

@@ -160,7 +160,8 @@ METHODS = {
         seconds=8),
     "ensemble": Entry(
         "cemp.methods.uncertain:EnsembleMacrn", "several tuned MACRN, with covariances",
-        "Lakshminarayanan et al. 2017", quick={"epochs": 1, "members": 2}, seconds=200),
+        "Lakshminarayanan et al. 2017", needs=("catalogue",), quick={"epochs": 1, "members": 2},
+        seconds=200),
 }  # fmt: skip
 
 #: What is asked besides labels, and takes long enough to run beside the methods.

@@ -170,9 +170,12 @@ def _in_processes(function, tasks, n_jobs):
     """
     if not tasks:
         return
+    context = get_context("forkserver")
+    # torch and pandas take five seconds to import: once, and not once for every method
+    context.set_forkserver_preload([__name__])
     with workers._one_thread():
         pool = ProcessPoolExecutor(
-            min(n_jobs, len(tasks)), mp_context=get_context("spawn"),
+            min(n_jobs, len(tasks)), mp_context=context,
             initializer=workers._start_worker,
             max_tasks_per_child=None if all(job.quick for job, _ in tasks) else 1,
         )  # fmt: skip

@@ -183,7 +183,7 @@ class EnsembleMacrn(Method):
         Of each.
     seed : int
         Of the first; the k-th has seed + k.
-    config, settings, augment : dict, optional
+    config, settings, augment, catalogue : optional
         As of `TunedMacrnMethod`, for all members.
 
     Attributes
@@ -194,15 +194,17 @@ class EnsembleMacrn(Method):
     name = "MACRN, ensemble"
     TRIALS = ({}, {"members": 2}, {"members": 5})
 
-    def __init__(self, members=3, epochs=18, seed=SEED, config=None, settings=None, augment=None):
-        self.members, self.epochs, self.seed = members, epochs, seed
+    def __init__(self, members=3, epochs=18, seed=SEED, config=None, settings=None, augment=None,
+                 catalogue=None):  # fmt: skip
+        self.members, self.epochs, self.seed, self.catalogue = members, epochs, seed, catalogue
         self.config, self.settings, self.augment = config, settings, augment
 
     def fit(self, spectra, labels, validation=None):
         """Train every member on all spectra; each keeps its best epoch on `validation`."""
         config = {**(self.config or {}), "covariance": True}
         self.members_ = [
-            TunedMacrnMethod(config, self.settings, self.augment, self.epochs, self.seed + k)
+            TunedMacrnMethod(config, self.settings, self.augment, self.epochs, self.seed + k,
+                             self.catalogue)
             .fit(spectra, labels, validation)
             for k in range(self.members)
         ]  # fmt: skip

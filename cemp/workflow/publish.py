@@ -12,8 +12,9 @@ from cemp.atomic import atomic_path
 from cemp.errors import BadInputError
 from cemp.paths import Paths
 
-#: Notebooks that need files beside the repository: without a run their committed outputs stay.
-OPTIONAL = ("07_real_stars", "12_injection")
+#: Notebooks that need files beside the repository, or tables of long experiments: without a run
+#: their committed outputs stay.
+OPTIONAL = ("07_real_stars", "09_experiments", "12_injection")
 
 
 def neutral(text, root):
