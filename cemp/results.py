@@ -5,6 +5,8 @@ import re
 import shutil
 from dataclasses import asdict, dataclass
 
+import pandas as pd
+
 from cemp.atomic import atomic_path
 from cemp.errors import BadInputError
 
@@ -37,6 +39,28 @@ class Value:
         if isinstance(self.value, str):
             return text
         return text.replace(",", "{,}").replace("-", r"\ensuremath{-}").replace("nan", r"\nodata")
+
+    @property
+    def plain(self):
+        """The value as a page shows it: the same digits without TeX."""
+        return format(self.value, self.fmt)
+
+
+def headlines(values):
+    """Show the results that matter most, free of TeX, for the last cell of a notebook.
+
+    Parameters
+    ----------
+    values : dict of str to Value
+        As given to `write_values`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a headline: what it is, and its value as text.
+    """
+    rows = [(v.what, v.plain) for v in values.values() if v.headline]
+    return pd.DataFrame(rows, columns=["headline", "value"])
 
 
 def write_values(stage, values, paths):
