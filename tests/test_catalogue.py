@@ -11,12 +11,17 @@ from astropy.time import Time
 from astropy.utils import iers
 from made_candidates import OBSIDS, candidate_table
 
-from cemp.candidates.catalogue import designation, write_fits
+from cemp.candidates.catalogue import designation, read_fits, write_fits
 from cemp.catalogue_out import build, columns, counterparts, finder, known, misses, validate
 from cemp.catalogue_out.formats import FORMATS, differences, read_back
 from cemp.constants import LABELS
 from cemp.errors import BadInputError
+from cemp.figures import draw
+from cemp.inspect import tally
 from cemp.inspect.decisions import FIELDS
+from cemp.plots import validation as _figures  # noqa: F401  (registers the figures)
+from cemp.selection.domain import add_flags
+from cemp.selection.recipe import Recipe, select
 
 REAL = Path(__file__).resolve().parent.parent.parent / "shared" / "real" / "catalogues"
 NOTE = 'blend? "H&K", #3; 可能是双星'
@@ -176,8 +181,50 @@ def test_no_candidate_is_no_machine_readable_table(tmp_path):
     files = validate.write_all(none, about, tmp_path / "c", PROVENANCE)
     assert [f.suffix for f in files] == [".fits", ".vot", ".csv"]
     assert all(len(read_back(f, about)) == 0 for f in files)
-    with pytest.raises(BadInputError, match="needs a row"):
-        FORMATS[".mrt"][0](none, about, tmp_path / "c.mrt", PROVENANCE)
+    said = (tmp_path / "c.mrt").read_text()
+    assert "no candidate" in said and "PROFILE = toy" in said  # the file is there and says why
+    with pytest.raises(BadInputError, match="not the catalogue"):
+        read_back(tmp_path / "c.mrt", about)
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_no_candidate_or_a_single_one_goes_all_the_way(tmp_path, n):
+    """What notebook 13 does to candidates, from the table of 05 to files, tables and figures."""
+    write_fits(candidate_table().iloc[:n], tmp_path / "candidates.fits", PROVENANCE)
+    candidates = read_fits(tmp_path / "candidates.fits")
+    lines = pd.DataFrame({"obsid": OBSIDS, "lines_c_fe": 1.0, "lines_verdict": "enhanced"})
+    final, about = build.final_catalogue(candidates, decisions(), ("MACRN", "0123"), lines)
+    assert len(final) == len(candidates) == n and len(about) == final.shape[1]
+    assert tally(candidates, decisions())["not inspected"] == n
+    provenance = validate.provenance_of(tmp_path / "candidates.fits")
+    files = validate.write_all(final, about, tmp_path / "c", provenance, "T", "A")
+    verdicts = validate.check_files(files, final, about)
+    assert (verdicts["different"] == "none").all() and (verdicts["rows"] == n).all()
+    validate.other_validators(files)
+    finding = finder.finding_table(final, finder.site("maunakea"))
+    assert len(finding) == len(finder.finding_rows(finding)) == n
+    hours = finder.dark_hours(finding["ra"], finding["dec"], finder.site("maunakea"))
+    count, name = validate.month_counts(hours, finding["gmag"], [-np.inf, 14, np.inf], 2.0)
+    assert count.shape == (2, 12) and (count.sum() > 0) == (n > 0)
+    draw("13_season", {"count": count, "name": np.array(name), "note": "toy"})
+    assert int((finding["n_months"] > 0).sum()) == n
+
+
+def test_no_known_star_to_find_is_no_error():
+    stars = predicted().assign(obsid=OBSIDS[0], c_fe=0.9, e_c_fe=0.3, cov_fe_h_c_h=0.0)
+    labels = known_entries().assign(c_source="", fold="train")
+    known = counterparts.known_cemp(labels, stars)
+    assert known.empty
+    none = known[known["obsid"].notna()].astype({"obsid": "int64"})
+    flags = add_flags(none, None, None)
+    assert {"carbon_good", "gband_good", "outside_reconstruction"} <= set(flags)
+    known = known.join(select(flags, Recipe())).join(flags.filter(regex="_good$|outside_"))
+    known = misses.add_band(counterparts.explain(known, 0.5), None, None)
+    assert known["found"].sum() == 0 and {"gband", "band_label"} <= set(known)
+    assert counterparts.fraction(0, len(known), 0.95)["high"] == 1
+    draw("13_known", misses.plane_arrays(known, "toy"))
+    draw("13_misses", misses.miss_arrays(known, None, None, "toy"))
+    assert misses.reason_table({"labelled": known}, counterparts.REASONS).to_numpy().sum() == 0
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

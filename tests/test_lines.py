@@ -7,10 +7,21 @@ import pandas as pd
 import pytest
 
 from cemp.candidates.gband import degrade, normalise, strip
+from cemp.candidates.gcheck import measure_band
 from cemp.constants import WAVE, air_to_vacuum
 from cemp.lines import assemble, depletion, groups, kinds, neutron
 from cemp.lines import fit as joint
-from cemp.lines.carbon import ALL, BANDS, BandTable, CarbonSettings, Zero, excess, fit_zero, measure
+from cemp.lines.carbon import (
+    ALL,
+    BANDS,
+    BandTable,
+    CarbonSettings,
+    Zero,
+    excess,
+    fit_zero,
+    measure,
+    measure_stored,
+)
 from cemp.paths import ROOT
 from cemp.synthesis.emulator import load_emulator
 from cemp.synthesis.grid import GRID_R
@@ -175,6 +186,17 @@ def test_missing_bands_and_labels(table, spectra):
     assert found["lines_n"].tolist() == [0, 4, 5]
     assert np.isfinite(found["lines_c_fe"]).tolist() == [False, True, False]
     assert joint.verdict(found, [50] * 3, 10, SETTINGS)[[0, 2]].tolist() == ["untested"] * 2
+
+
+def test_no_spectrum_is_an_empty_table(table):
+    none = np.zeros((0, len(ALL)))
+    found = joint.fit(none, none, table, NO_ZERO, np.zeros((0, 4)), np.zeros((0, 4)))
+    assert found.empty and list(found) == list(joint.COLUMNS)
+    assert joint.verdict(found, [], 10, SETTINGS).shape == (0,)
+    assert kinds.classify(none, none, table, NO_ZERO, np.zeros((0, 4)), found).shape == (0,)
+    bands = measure_stored(None, np.zeros(0, dtype=int))
+    assert bands.shape == (0, 2 * len(ALL)) and {"gband", "e_gband"} <= set(bands)
+    assert measure_band(None, [], BANDS["gband"]).shape == (0, 2)
 
 
 def test_intervals_hold_the_truth(table, spectra):

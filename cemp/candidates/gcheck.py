@@ -46,6 +46,8 @@ def measure_band(store, obsids, band, size=500):
         gband and e_gband [Angstrom] by obsid; NaN where too few pixels are good.
     """
     obsids, rows = np.asarray(obsids), []
+    if not len(obsids):
+        return pd.DataFrame(columns=["gband", "e_gband"], dtype=float).rename_axis("obsid")
     for start in range(0, len(obsids), size):
         vectors = store.read(obsids[start : start + size])
         width, error = pseudo_equivalent_width(

@@ -19,7 +19,6 @@ from astropy.table import MaskedColumn, Table
 from cemp import __version__
 from cemp.atomic import atomic_path
 from cemp.catalogues.table_file import plain_text
-from cemp.errors import BadInputError
 
 #: Names that CDS gives to positions in degrees.
 _NAMES = {"ra": "RAdeg", "dec": "DEdeg"}
@@ -116,13 +115,26 @@ def write_mrt(table, columns, path, provenance, title="Candidates", authors="Aut
     title, authors : str
         Of the paper.
 
-    Raises
-    ------
-    BadInputError
-        If the table has no row: the format cannot say so.
+    Notes
+    -----
+    A table without a row is not to be said in this format: then title, authors and provenance are
+    written, and a line says that there is no candidate. `read_mrt` refuses that file.
     """
-    if table.empty:
-        raise BadInputError(f"{path}: a machine-readable table needs a row; there is no candidate")
+    lines = [f" {k} = {v}: {what}" for k, (v, what) in
+             {"CEMPVERS": (__version__, "version of the package cemp"), **provenance}.items()]
+    body = "".join(line[:80] + "\n" for line in lines)
+    heads = [f"{word}: {ascii_text(text)}\n" for word, text in
+             (("Title", title), ("Authors", authors),
+              ("Table", "Candidate CEMP stars, one row a star"))]
+    text = _with_rows(table, columns, Path(path).name, heads, body) if len(table) else (
+        "".join(heads) + "=" * 80 + "\nThere is no candidate, so that this table has no row.\n"
+        + body)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text)
+
+
+def _with_rows(table, columns, name, heads, body):
+    """Text of a table of a file's name, with lines of heading and the body of its notes."""
     parts = []
     for column in columns:
         if column.name == "ra_hms":
@@ -131,17 +143,12 @@ def write_mrt(table, columns, path, provenance, title="Candidates", authors="Aut
             parts.append(_column(table[column.name].to_numpy(), column))
     stream = io.StringIO()
     text_tables.write(Table(parts), stream, format="mrt")
-    lines = [f" {k} = {v}: {what}" for k, (v, what) in
-             {"CEMPVERS": (__version__, "version of the package cemp"), **provenance}.items()]
-    text = stream.getvalue().replace("table.dat", Path(path).name)
-    text = text.replace("Title:\n", f"Title: {ascii_text(title)}\n")
-    text = text.replace("Authors:\n", f"Authors: {ascii_text(authors)}\n")
-    text = text.replace("Table:\n", "Table: Candidate CEMP stars, one row a star\n")
+    text = stream.getvalue().replace("table.dat", name)
+    for line in heads:
+        text = text.replace(line.partition(":")[0] + ":\n", line)
     notes = "Notes:\n" + "-" * 80 + "\n"
     head, data = text.split(notes)
-    body = "".join(line[:80] + "\n" for line in lines)
-    with atomic_path(path) as temporary:
-        temporary.write_text(head + "Notes:\n" + body + "-" * 80 + "\n" + data)
+    return head + "Notes:\n" + body + "-" * 80 + "\n" + data
 
 
 def read_mrt(path):

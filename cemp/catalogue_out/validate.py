@@ -63,18 +63,15 @@ def write_all(table, columns, stem, provenance, title="", authors=""):
     Returns
     -------
     list of pathlib.Path
-        One file a format of `cemp.catalogue_out.formats.FORMATS`; none of a machine-readable table
-        that has no row, which that format cannot say.
+        One file a format of `cemp.catalogue_out.formats.FORMATS`, less the machine-readable table
+        where there is no row: its file only says so.
     """
     files = []
     for suffix, (write, _) in FORMATS.items():
-        path = stem.with_suffix(suffix)
-        if suffix == ".mrt" and table.empty:
-            path.unlink(missing_ok=True)
-            continue
         about = {"title": title, "authors": authors} if suffix == ".mrt" else {}
-        write(table, columns, path, provenance, **about)
-        files.append(path)
+        write(table, columns, stem.with_suffix(suffix), provenance, **about)
+        if suffix != ".mrt" or len(table):
+            files.append(stem.with_suffix(suffix))
     return files
 
 

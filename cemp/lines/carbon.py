@@ -127,12 +127,14 @@ def measure_stored(store, obsids, size=500):
     pandas.DataFrame
         Bands and their errors ``e_...`` by obsid, shape (n, 2 n_band), in the order asked for.
     """
-    obsids, parts = np.asarray(obsids), []
+    obsids, columns = np.asarray(obsids), [*ALL, *(f"e_{name}" for name in ALL)]
+    if not len(obsids):
+        return pd.DataFrame(columns=columns, dtype=float).rename_axis("obsid")
+    parts = []
     for start in range(0, len(obsids), size):
         vectors = store.read(obsids[start : start + size])
         values, errors = measure(vectors.flux, vectors.ivar, vectors.good)
-        parts.append(pd.DataFrame(np.hstack([values, errors]), index=vectors.obsid,
-                                  columns=[*ALL, *(f"e_{name}" for name in ALL)]))
+        parts.append(pd.DataFrame(np.hstack([values, errors]), vectors.obsid, columns))
     return pd.concat(parts).loc[obsids].rename_axis("obsid")
 
 

@@ -82,7 +82,7 @@ def fit(measured, errors, table, zero, labels, label_errors):
     number = np.isfinite(measured[:, WHERE]).sum(axis=1)
     rows = [_row(grid, *both) if n else [np.nan] * 4
             for n, both in zip(number, zip(total, chi2, strict=True), strict=True)]
-    best, low, high, chi2 = np.array(rows).T
+    best, low, high, chi2 = np.array(rows, dtype=float).reshape(-1, 4).T
     none = deviance(*arguments, np.zeros(len(measured)))[0]
     fall = none - np.nanmin(np.where(np.isfinite(total), total, np.inf), axis=1)
     sigma = np.sign(best) * np.sqrt(np.maximum(fall, 0))

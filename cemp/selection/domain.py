@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 
 from cemp.constants import LABELS, SEED, rng
-from cemp.errors import BadInputError
 from cemp.models.predict import predict
 from cemp.paths import ROOT
 from cemp.selection.recipe import SIGNS, carbon_coverage
@@ -208,7 +207,9 @@ def add_flags(table, store, domain):
         If a spectrum is not in the store.
     """
     if not len(table):
-        raise BadInputError("no spectra to flag: run notebooks/04_evaluation first")
+        columns = {"carbon_good": 0.0, "gband_good": 0.0, "outside_labels": False,
+                   "outside_reconstruction": False, "outside_score": 0.0, "outside_reason": ""}
+        return table.assign(**columns)
     parts, labels = [], table[list(LABELS)].to_numpy(dtype=float)
     for start in range(0, len(table), CHUNK):
         rows = slice(start, start + CHUNK)
