@@ -77,14 +77,6 @@ def test_header_factor_comes_back(white):
     assert realism.snr_ratio(white, "g") == pytest.approx(1, abs=0.01)
 
 
-def test_shape_sees_a_slope_and_no_scale():
-    flat, twice = (spectrum(np.full(NATIVE.size, level), 1.0) for level in (1.0, 2.0))
-    steep = spectrum((NATIVE / 6000) ** 2, 1.0)
-    assert realism.shape(flat) == pytest.approx(realism.shape(twice))
-    middle = np.sqrt(realism.SHAPE_NODES[1:] * realism.SHAPE_NODES[:-1])
-    assert np.polyfit(np.log(middle), realism.shape(steep), 1)[0] == pytest.approx(2, abs=0.02)
-
-
 # ---- resolving power
 
 

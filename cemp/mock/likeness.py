@@ -120,35 +120,6 @@ def explained(values, basis):
     return float(((x @ rows.T) ** 2).sum() / (x**2).sum())
 
 
-def overlap(real, mock, n=10):
-    """Compare what principal components of either sample say of the other.
-
-    Parameters
-    ----------
-    real, mock : ndarray, shape (n_real, n_col), (n_mock, n_col)
-    n : int
-        Components.
-
-    Returns
-    -------
-    dict of str to float
-        Shares of variance: real by mock, real by real (components of one half, variance of the
-        other, so that noise is not counted), mock by real, mock by mock.
-    """
-    halves = {"real": (real[::2], real[1::2]), "mock": (mock[::2], mock[1::2])}
-    out = {}
-    for who, data in (("real", real), ("mock", mock)):
-        for by in ("real", "mock"):
-            if who == by:
-                a, b = halves[who]
-                share = 0.5 * (explained(b, components(a, n)) + explained(a, components(b, n)))
-            else:  # as many spectra as the other case has, or one basis would be better known
-                basis = halves[by][0][:len(real) // 2] if by == "mock" else halves[by][0]
-                share = explained(data, components(basis, n))
-            out[f"{who} by {by}"] = share
-    return out
-
-
 def fit_logistic(x, y, penalty):
     """Fit a ridge-penalised logistic regression, both classes with equal total weight.
 

@@ -1,9 +1,10 @@
 """Who the stars would be if nobody had enriched the sample: a natural population, and weights.
 
 The mock survey holds far more metal-poor and carbon-enhanced stars than the sky, on purpose
-(`cemp.mock.population`). Completeness carries over to another mix, purity does not. This module
-describes the mix of a magnitude-limited survey such as LAMOST, draws stars from it, and gives
-each star of the enriched mock the weight with which rates measured on it become natural ones.
+(`cemp.mock.population`). Completeness carries over to another mix only at fixed labels and S/N,
+purity not at all. This module describes the mix of a magnitude-limited survey such as LAMOST, draws
+stars from it, and gives each star of the enriched mock the weight with which rates measured on it
+become natural ones.
 
 Sources
 -------
@@ -32,6 +33,7 @@ from cemp.mock.components import (
 )
 from cemp.mock.population import PopulationSettings
 from cemp.mock.tracks import draw_atmosphere
+from cemp.results import Value
 
 #: Cumulative CEMP fractions ([C/Fe] >= 0.7) below a metallicity, corrected for evolution and
 #: without stars rich in neutron-capture elements: Placco et al. (2014, ApJ 797, 21), whose
@@ -358,3 +360,28 @@ def curves(stars, n=200_000, seed=SEED):
         a_c = table["c_h"].to_numpy()[cemp] + SOLAR_A["C"]
         out[f"ac_{name}"] = np.histogram(a_c, LITERATURE_AC[0], weights=w[cemp])[0] / w[cemp].sum()
     return out
+
+
+def headline(mixes):
+    """Collect the numbers that the paper quotes.
+
+    Parameters
+    ----------
+    mixes : pandas.DataFrame
+        From `compare`; its first four rows are [Fe/H] < -2.
+
+    Returns
+    -------
+    dict of str to cemp.results.Value
+    """
+    poor = mixes.iloc[:4]
+    cemp = {n: 100 * (poor[f"stars, {n}"] * poor[f"C-rich, {n}"]).sum()
+            for n in ("natural", "weighted")}  # fmt: skip
+    return {
+        "MockNaturalPoor": Value(100 * poor["stars, natural"].sum(), ".1f",
+                                 "per cent of natural stars with [Fe/H] < -2"),
+        "MockNaturalCemp": Value(cemp["natural"], ".2f", "per cent of natural stars that are CEMP"),
+        "MockWeightedCemp": Value(cemp["weighted"], ".2f", "the same from the weighted mock"),
+        "MockEffective": Value(poor["effective number"].sum(), ",.0f",
+                               "effective number of weighted stars with [Fe/H] < -2"),
+    }  # fmt: skip

@@ -22,8 +22,6 @@ TELLURIC_BANDS = {"O2 B": ((6870, 6900), (6830, 6860), (6990, 7040)),
                   "H2O 8230": ((8140, 8330), (8060, 8110), (8370, 8420))}  # fmt: skip
 #: Distances [pixel] at which pixels are compared.
 LAGS = (1, 2, 3, 4, 6)
-#: Nodes of the continuum's shape [Angstrom].
-SHAPE_NODES = np.geomspace(3800, 9000, 31)
 
 
 def second_difference(spectrum):
@@ -126,24 +124,6 @@ def telluric_residual(spectrum):
 def _helio(spectrum):
     value = spectrum.meta.get("helio_rv", 0.0)
     return value if np.isfinite(value) else 0.0
-
-
-def shape(spectrum):
-    """ln(flux) in broad bins over its mean: the spectrum's shape, calibration included.
-
-    Returns
-    -------
-    ndarray, shape (30,)
-        NaN where a bin has no good pixel.
-    """
-    which = np.digitize(spectrum.wave / (1 + spectrum.z), SHAPE_NODES) - 1
-    use = spectrum.good
-    out = np.full(SHAPE_NODES.size - 1, np.nan)
-    for k in range(out.size):
-        values = spectrum.flux[use & (which == k)]
-        if values.size:
-            out[k] = np.log(max(np.median(values), 1e-3 * np.median(spectrum.flux)))
-    return out - np.nanmean(out)
 
 
 def snr_ratio(spectrum, band):

@@ -10,6 +10,7 @@ from cemp.catalogues.saga import read_saga
 from cemp.catalogues.subaru import read_subaru
 from cemp.mock import survey
 from cemp.mock.carbon import cumulative_fraction, natural_fraction
+from cemp.results import Value
 from cemp.synthesis.grid import load_grid
 
 #: Groups in the order in which tables and figures show them.
@@ -150,3 +151,35 @@ def distinct_labels(stars):
     names = ["teff", "logg", "fe_h", "c_fe", "alpha_fe", "n_fe"]
     labels = stars.loc[stars["kind"] == "star", names]
     return {"stars": len(labels), "distinct": len(labels.drop_duplicates())}
+
+
+def headline(groups, fractions):
+    """Collect the numbers that the paper quotes.
+
+    Parameters
+    ----------
+    groups, fractions : pandas.DataFrame
+        From `group_table` and `fraction_table`.
+
+    Returns
+    -------
+    dict of str to cemp.results.Value
+    """
+    n, cemp = groups["stars"], groups["cemp"]
+    share = 100 * fractions.loc["all"]
+    return {
+        "MockStars": Value(int(n["all"]), ",d", "objects in the mock", True),
+        "MockSpectra": Value(int(groups.loc["all", "spectra"]), ",d", "spectra in the mock", True),
+        "MockApogeeStars": Value(int(n["apogee"]), ",d", "stars of the APOGEE group"),
+        "MockSubaruStars": Value(int(n["subaru"]), ",d", "stars of the Subaru group"),
+        "MockSagaStars": Value(int(n["saga"]), ",d", "stars of the SAGA group"),
+        "MockSearchStars": Value(int(n["search"]), ",d", "stars in no label table"),
+        "MockLabelledCemp": Value(int(cemp["subaru"] + cemp["saga"]), ",d",
+                                  "CEMP stars with a label", True),
+        "MockSearchCemp": Value(int(cemp["search"]), ",d", "CEMP, search group", True),
+        "MockCempFraction": Value(float(share["mock"]), ".0f",
+                                  "per cent CEMP, search group, [Fe/H] < -2"),
+        "MockNaturalFraction": Value(float(share["natural"]), ".0f",
+                                     "per cent CEMP, unselected halo, [Fe/H] < -2"),
+        "MockGridSpectra": Value(grid_halves()["mock"], "d", "synthetic spectra behind the mock"),
+    }  # fmt: skip

@@ -129,8 +129,7 @@ def draw_observed_spectrum(data):
         draw_window(ax, data, low, high)
         ax.text(0.01, 0.95, title, transform=ax.transAxes, va="top")
     axes[0].set_title(str(data["label"]))
-    axes[0].legend(loc="lower right", ncol=4)
-    axes[2].legend(handles=axes[2].lines[:1], loc="lower right")
+    fig.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncol=4)
     axes[2].set_xlabel("observed vacuum wavelength [Å]")
     fig.supylabel("flux / median", fontsize=8)
     return fig

@@ -232,6 +232,30 @@ def solar_table():
     return rows[["air", "published", "centre", "flux", "blended", "ratio", "confirmed", "lte"]]
 
 
+def line_summary(lines, n_worst=3):
+    """Say in words how many solar lines come out right, and which are worst.
+
+    Parameters
+    ----------
+    lines : pandas.DataFrame
+        From `solar_table`.
+    n_worst : int
+        Lines to name.
+
+    Returns
+    -------
+    str
+        Of the lines expected to match in LTE.
+    """
+    ratio = lines.loc[lines["lte"], "ratio"].sort_values(ascending=False)
+    low, high = np.percentile(ratio, [16, 84])
+    worst = ", ".join(f"{name} {value:.2f}" for name, value in ratio.head(n_worst).items())
+    return (f"{len(ratio)} of {len(lines)} lines should match in LTE: computed / published "
+            f"{ratio.median():.2f} in the median, two thirds in {low:.2f}-{high:.2f}\n"
+            f"within 10%: {(abs(ratio - 1) <= 0.1).sum()}; more than 30% too strong: "
+            f"{(ratio > 1.3).sum()}; worst: {worst}")
+
+
 def fine_sun(line):
     """Unbroadened solar flux with all lines around one of `SOLAR_LINES`.
 

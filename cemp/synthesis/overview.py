@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from cemp.results import Value
 from cemp.synthesis.checks import G_BAND, SWAN, band_depth
 from cemp.synthesis.colours import planck_flux
 from cemp.synthesis.grid import draw_halves
@@ -103,6 +104,44 @@ def health(grid):
     table = pd.DataFrame(rows, columns=["question", "found", "least", "most"])
     table["good"] = (table["found"] >= table["least"]) & (table["found"] <= table["most"])
     return table.set_index("question")
+
+
+def headline(grid, coverage, known, lines, held_out):
+    """Collect the numbers that the paper quotes.
+
+    Parameters
+    ----------
+    grid : cemp.synthesis.grid.Grid
+    coverage : pandas.DataFrame
+        From `coverage_table`.
+    known : pandas.DataFrame
+        From `cemp.synthesis.checks.known_answers`.
+    lines : pandas.DataFrame
+        From `cemp.synthesis.benchmarks.solar_table`.
+    held_out : dict
+        From `cemp.synthesis.validate.cross_validate`.
+
+    Returns
+    -------
+    dict of str to cemp.results.Value
+    """
+    found = known["found"]
+    return {
+        "SynthSpectra": Value(len(grid.index), ",d", "spectra in the grid"),
+        "SynthCempSpectra": Value(int(coverage.loc["CEMP", "spectra"]), ",d",
+                                  "with [Fe/H] < -2, [C/Fe] > 0.7"),
+        "SynthLines": Value(len(lines), "d", "solar lines"),
+        "SynthLinesLte": Value(int(lines["lte"].sum()), "d", "expected to match in LTE"),
+        "SynthLineRatio": Value(found.iloc[1], ".2f", "median computed / published", True),
+        "SynthLineScatter": Value(found.iloc[2], ".2f", "scatter of the ratio [dex]"),
+        "SynthIrradianceRed": Value(found.iloc[3], ".2f", "solar irradiance beyond 5900 A"),
+        "SynthIrradianceViolet": Value(found.iloc[5], ".2f", "the same at 4050 and 4500 A"),
+        "SynthSunColour": Value(found["B - V of sun"], ".2f", "B - V of the Sun [mag]"),
+        "SynthSunSeen": Value(known.loc["B - V of sun", "known"], ".2f", "the same, observed"),
+        "SynthEmuMedian": Value(100 * held_out["median"], ".2f", "median held-out error [%]"),
+        "SynthEmuTail": Value(100 * held_out["p90"], ".2f", "90th percentile [%]"),
+        "SynthEmuAll": Value(100 * held_out["median_all"], ".2f", "median over all labels [%]"),
+    }
 
 
 def error_table(labels, rms):
