@@ -16,7 +16,7 @@ from cemp.errors import BadInputError
 from cemp.indices import pseudo_equivalent_width
 from cemp.inject import recover as module
 from cemp.inject import summary
-from cemp.inject.observe import like_survey, noise_patterns
+from cemp.inject.observe import like_survey, noise_patterns, once
 from cemp.inject.ratio import carbon_ratio, grid_labels, highest, inject, refusal
 from cemp.inject.recover import INJECTED, InjectSettings, generator, inject_spectra
 from cemp.paths import ROOT
@@ -236,6 +236,23 @@ def test_a_library_star_has_the_noise_that_is_asked_for():
     assert not seen.good[np.abs(seen.wave - 6000) < 35].any()
     with pytest.raises(BadInputError, match="no survey star"):
         noise_patterns([star(snr=5)])
+
+
+def test_noise_follows_the_level_and_not_the_pixel():
+    patterns = [(NATIVE, np.ones(NATIVE.size), np.ones(NATIVE.size, bool))]
+    flux = np.ones(NATIVE.size)
+    flux[1000], flux[1500:1510], flux[3000:] = 3.0, 0.1, 0.5
+    plain = replace(star(), wave=NATIVE, flux=flux)
+    seen = like_survey(plain, np.random.default_rng(1), patterns, 20.0)
+    np.testing.assert_allclose(seen.ivar[:2900], 400, rtol=1e-6)  # a spike, a deep line
+    np.testing.assert_allclose(seen.ivar[3100:], 1600, rtol=1e-6)
+
+
+def test_an_exposure_of_two_releases_counts_once():
+    four = [replace(star(), obsid=o, release=r) for o, r in
+            ((7, "DR9"), (None, "DR1"), (7, "DR7"), (None, "DR1"), (8, "DR9"))]
+    kept = once(four)
+    assert [s.obsid for s in kept] == [7, None, None, 8] and kept[0].release == "DR9"
 
 
 # ---- the command --------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import multivariate_normal
 
 from cemp.candidates.gband import degrade, normalise, strip
 from cemp.candidates.gcheck import measure_band
@@ -279,6 +280,21 @@ def test_errors_of_a_star_blur_its_group():
                       for own in (None, wide))
     assert 0.5 < blurred < sharp
     assert groups.probabilities([np.nan], [7.0]).isna().all(axis=None)
+
+
+def test_groups_of_many_stars_are_those_of_each():
+    random = np.random.default_rng(7)
+    place = random.normal([-3, 7], [0.8, 1.0], (40, 2))
+    own = np.tile([[0.04, 0.03], [0.03, 0.09]], (40, 1, 1)) * random.uniform(0.1, 4, (40, 1, 1))
+    found, kept = groups.probabilities(*place.T, own).to_numpy(), groups.committed()["groups"]
+    for star, at, error in zip(found, place, own, strict=True):
+        density = np.array([g["share"] * multivariate_normal.pdf(
+            at, g["mean"], np.array(g["covariance"]) + error) for g in kept.values()])
+        np.testing.assert_allclose(star[:3], density / density.sum(), rtol=1e-11, atol=1e-12)
+    own[3, 0, 0], place[5, 1] = np.nan, np.nan
+    lost = groups.probabilities(*place.T, own).isna().all(axis=1)
+    assert np.flatnonzero(lost).tolist() == [3, 5]
+    assert groups.probabilities([], []).shape == (0, 4)
 
 
 def test_groups_of_made_up_stars():

@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 from nbformat import write
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from cemp.errors import BadInputError
 from cemp.paths import ROOT, Paths
@@ -71,9 +71,10 @@ def toy(tmp_path):
     return paths
 
 
-def save_notebook(root, code):
+def save_notebook(root, code, text="A title"):
     cell = new_code_cell(code, id="code", metadata={"tags": ["parameters"]})
-    write(new_notebook(cells=[cell]), root / "notebooks" / "01_x.ipynb")
+    cells = [new_markdown_cell(text, id="head"), cell]
+    write(new_notebook(cells=cells), root / "notebooks" / "01_x.ipynb")
 
 
 # ---- flattening ---------------------------------------------------------------------------------
@@ -169,7 +170,22 @@ def test_a_run_that_stopped_is_found(toy):
     record = toy.build / "inputs" / "01_x.json"
     later = (toy.build / "01" / "stars.csv").stat().st_mtime + 10
     os.utime(record, (later, later))
-    assert submission.stale(toy) == ["01_x: its last run did not finish"]
+    assert submission.stale(toy) == ["01_x: its last run did not finish, stars.csv is old"]
+
+
+def test_each_promised_output_is_asked(toy):
+    """A run that stopped between two files leaves the newest one new."""
+    text = "**Reads** it\n\n**Writes** `B/stars.csv`,\n`B/late.csv`, `B/cache/`\n\nText."
+    save_notebook(toy.root, "n = 1", text.replace("B/", "build/<profile>/01/"))
+    write_inputs(toy)
+    os.utime(toy.build / "01" / "stars.csv")
+    assert submission.stale(toy) == ["01_x: its last run did not finish, late.csv is old"]
+    (toy.build / "01" / "late.csv").write_text("1\n")
+    assert submission.stale(toy) == []
+    record = toy.build / "inputs" / "01_x.json"
+    early = record.stat().st_mtime - 10
+    os.utime(toy.build / "01" / "stars.csv", (early, early))
+    assert submission.stale(toy) == ["01_x: its last run did not finish, stars.csv is old"]
 
 
 def test_the_command_says_why(toy, capsys, monkeypatch):

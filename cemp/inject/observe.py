@@ -13,6 +13,27 @@ WIDTH = 151
 FLOOR = 0.05
 
 
+def once(spectra):
+    """Keep one spectrum of each exposure, the first.
+
+    Parameters
+    ----------
+    spectra : list of cemp.spectrum.Spectrum
+        The same exposure may be there from several data releases.
+
+    Returns
+    -------
+    list of cemp.spectrum.Spectrum
+        Those without an obsid are all kept.
+    """
+    kept, seen = [], set()
+    for spectrum in spectra:
+        if spectrum.obsid is None or spectrum.obsid not in seen:
+            kept.append(spectrum)
+        seen.add(spectrum.obsid)
+    return kept
+
+
 def noise_patterns(spectra, least=20.0):
     """Measure how S/N runs along survey spectra.
 
@@ -65,13 +86,15 @@ def like_survey(spectrum, random, patterns, snr):
     -------
     cemp.spectrum.Spectrum
         On the survey's pixels as far as the library reaches, with masks of a real spectrum and
-        Gaussian noise of its shape.
+        Gaussian noise of its shape: its size follows the flux level, not the flux of a pixel,
+        whose own noise and lines would otherwise weigh the brighter half less.
     """
     wave, run, good = patterns[random.integers(len(patterns))]
     inside = (wave >= spectrum.wave[0]) & (wave <= spectrum.wave[-1])
     wave, run, good = wave[inside], run[inside], good[inside]
     flux = np.interp(wave, spectrum.wave, spectrum.flux)
-    sigma = np.maximum(flux, FLOOR * np.median(flux)) / (run * snr)
+    level = median_filter(flux, WIDTH, mode="nearest")
+    sigma = np.maximum(level, FLOOR * np.median(flux)) / (run * snr)
     noisy = flux + sigma * random.normal(size=wave.size)
     header = {band: snr * float(np.median(run[here])) if here.any() else np.nan
               for band in SNR_BANDS for here in [in_band(wave, band)]} | {"g": snr}  # fmt: skip

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import multivariate_normal
+from scipy.special import softmax
 
 from cemp.constants import SOLAR_A
 
@@ -102,14 +102,20 @@ def probabilities(fe_h, a_c, covariance=None, groups=None):
     place = np.column_stack([np.asarray(fe_h, dtype=float), np.asarray(a_c, dtype=float)])
     own = np.zeros((len(place), 2, 2)) if covariance is None else np.asarray(covariance)
     known = np.isfinite(place).all(axis=1) & np.isfinite(own).all(axis=(1, 2))
-    chance = np.full((len(place), len(GROUPS)), np.nan)
-    for i in np.flatnonzero(known):
-        logs = [np.log(g["share"]) + multivariate_normal.logpdf(
-            place[i], g["mean"], np.array(g["covariance"]) + own[i]) for g in groups.values()]
-        weight = np.exp(np.array(logs) - max(logs))
-        chance[i] = weight / weight.sum()
+    logs = np.stack([np.log(g["share"]) + _log_density(
+        place - g["mean"], np.array(g["covariance"]) + own) for g in groups.values()], axis=1)
+    chance = softmax(np.where(known[:, None], logs, np.nan), axis=1)
     columns = {f"p_group{i + 1}": chance[:, i] for i in range(len(GROUPS))}
     return pd.DataFrame({**columns, "p_cemp_no": chance @ [g["no"] for g in groups.values()]})
+
+
+def _log_density(off, covariance):
+    """Logarithm of a Gaussian of each star's own covariance (n, 2, 2) at an offset (n, 2)."""
+    (a, b), (_, d) = np.moveaxis(covariance, 0, -1)
+    x, y, det = *off.T, a * d - b**2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        distance = (d * x**2 - 2 * b * x * y + a * y**2) / det
+        return -0.5 * (distance + np.log(det)) - np.log(2 * np.pi)
 
 
 def cross_validate(stars):

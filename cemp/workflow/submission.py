@@ -19,6 +19,8 @@ import tempfile
 from importlib.resources import files
 from pathlib import Path
 
+import nbformat
+
 from cemp.atomic import atomic_path
 from cemp.errors import BadInputError
 from cemp.paths import Paths
@@ -30,6 +32,8 @@ from cemp.workflow.publish import OPTIONAL
 
 #: Commands whose argument is a figure.
 FIGURE = re.compile(r"(\\(?:plotone|includegraphics)(?:\[[^\]]*\])?\{)([^}#]+)(\})")
+#: The line of a notebook's first cell that names its outputs, and a path in it.
+WRITES, PATH = re.compile(r"\*\*Writes\*\*(.*?)(?:\n\n|\Z)", re.DOTALL), re.compile(r"`([^`]+)`")
 #: Beginning of a comment: a percent sign that no backslash escapes.
 COMMENT = re.compile(r"(?<!\\)(?:\\\\)*%")
 
@@ -133,10 +137,51 @@ def stale(paths):
         if not record.is_file() or json.loads(record.read_text()) != json.loads(
                 json.dumps(now, default=str)):
             problems.append(f"{stage}: code or parameters have changed since its run")
-        elif max((f.stat().st_mtime for f in made.glob("*") if f.is_file()), default=0) < (
-                record.stat().st_mtime):
-            problems.append(f"{stage}: its last run did not finish")
+            continue
+        old = unfinished(outputs(notebook, paths) or sorted(made.glob("*")), record)
+        if old is not None:
+            problems.append(f"{stage}: its last run did not finish{old and ', ' + old + ' is old'}")
     return problems
+
+
+def outputs(notebook, paths):
+    """List the files of the build that a notebook promises in its first cell to write.
+
+    Parameters
+    ----------
+    notebook : pathlib.Path
+    paths : cemp.paths.Paths
+        The profile.
+
+    Returns
+    -------
+    list of pathlib.Path
+        Folders are left out.
+    """
+    first = nbformat.read(notebook, 4).cells[0]["source"]
+    named = [path.replace("<profile>", paths.profile) for line in WRITES.findall(first)
+             for path in PATH.findall(line)]
+    files = [Path(path) for path in named if path.startswith("build/") and "*" not in path]
+    return [paths.root / path for path in files if path.suffix]
+
+
+def unfinished(files, record):
+    """Name the first output that is missing or older than the record of its run's inputs.
+
+    Parameters
+    ----------
+    files : list of pathlib.Path
+    record : pathlib.Path
+
+    Returns
+    -------
+    str or None
+        The file's name, ``""`` if there is no file at all; None if all are younger.
+    """
+    for path in files:
+        if not path.exists() or path.stat().st_mtime < record.stat().st_mtime:
+            return path.name
+    return None if files else ""
 
 
 def collect(paths, source, folder):
