@@ -203,6 +203,13 @@ def test_spectra_of_another_survey_are_preprocessed_again(runs, monkeypatch):
     assert len(set(asked)) == 2 and not asked[0].exists()
 
 
+def test_nothing_is_collected_of_nothing(runs):
+    runs.folder.mkdir(parents=True)
+    runs.run("base", 1, 1)
+    with pytest.raises(BadInputError, match="make ablation"):
+        collect.write(runs, SEEDS, 1)
+
+
 def test_collected_tables_say_what_is_worse_and_where_they_come_from(runs, monkeypatch):
     run.run_all(runs, NAMES, SEEDS, 1, log=lambda *_, **__: None)
     collect.write(runs, SEEDS, 1, log=lambda *_: None)

@@ -11,7 +11,7 @@ from cemp.errors import BadInputError
 from cemp.models.data import label_array, shift, to_input, unit_noise
 from cemp.models.io import load_model, save_model
 from cemp.models.macrn import Macrn, MacrnConfig, count_parameters
-from cemp.models.predict import predict, predict_store
+from cemp.models.predict import predict
 
 TINY = MacrnConfig(
     kernels=(3, 5), channels=(2, 3, 4), reduction=2, lstm_units=3, step_features=2, head_units=4
@@ -97,18 +97,6 @@ def test_prediction_is_in_physical_units(model, spectra):
     scaled = model(to_input(*spectra)).detach().numpy()
     expected = scaled * [600, 1, 0.8, 0.7] + [5000, 2, -1, -1]
     np.testing.assert_allclose(predict(model, *spectra), expected, rtol=1e-5)
-
-
-def test_predictions_of_a_store_keep_identifiers(model, spectra):
-    class Store:
-        def read(self, obsids):
-            rows = np.asarray(obsids) - 100
-            return type("V", (), {"flux": spectra[0][rows], "good": spectra[1][rows]})
-
-    table = predict_store(model, Store(), [103, 100, 104], chunk=2)
-    assert table["obsid"].tolist() == [103, 100, 104]
-    expected = predict(model, *spectra)[[3, 0, 4]]
-    np.testing.assert_allclose(table.iloc[:, 1:], expected, rtol=1e-5)
 
 
 def test_wrong_shape_is_refused(spectra):

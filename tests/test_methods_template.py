@@ -1,6 +1,7 @@
 """Template matching gives back what was put in: velocities, labels, errors that hold."""
 
 import importlib
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -223,6 +224,18 @@ def test_a_stopped_injection_test_goes_on(method, tmp_path, monkeypatch):
     again = command.run(2, 9.0, tmp_path)
     assert again["star"].tolist() == [0, 1]
     np.testing.assert_allclose(again["fe_h_low"], whole["fe_h_low"], atol=1e-4)
+
+
+def test_a_whole_injection_test_of_todays_grid_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(inject, "matched", lambda: None)
+    monkeypatch.setattr(inject, "injection_test", lambda *_, **__: "new")
+    about = {"n_stars": 2, "grid": inject.grid_hash()}
+    for stars, grid, how in (([0, 1], {}, "emcee"), ([0], {}, "Gaussian"),
+                             ([0, 1], {"grid": "old"}, "Gaussian")):
+        pd.DataFrame({"star": stars}).to_csv(tmp_path / "injection.csv", index=False)
+        (tmp_path / "injection.json").write_text(json.dumps(about | grid))
+        assert inject.injected(2, folder=tmp_path)[1] == how
+    assert inject.injected(2, folder=tmp_path / "none")[0] == "new"
 
 
 def test_unknown_spectra_and_limits_are_refused(method):

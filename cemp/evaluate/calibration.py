@@ -82,32 +82,6 @@ def pit(prediction, labels):
     return ndtr(pulls(prediction, labels))
 
 
-def pit_density(prediction, labels, weights=None, names=("fe_h", "c_h"), n_bin=10):
-    """Distribution of PIT in even bins, for a figure.
-
-    Parameters
-    ----------
-    prediction : Prediction
-    labels : ndarray (n, 4)
-    weights : ndarray (n,), optional
-    names : sequence of str
-        Of `JUDGED`.
-    n_bin : int
-
-    Returns
-    -------
-    ndarray (n_name, n_bin)
-        Density: 1 throughout if errors are honest, high at both ends if they are too small.
-    """
-    weights = np.ones(len(labels)) if weights is None else np.asarray(weights, dtype=float)
-    columns, out = pit(prediction, labels).T, []
-    for column in (columns[JUDGED.index(name)] for name in names):
-        known = np.isfinite(column)
-        share = np.histogram(column[known], n_bin, (0, 1), weights=weights[known])[0]
-        out.append(share / share.sum() * n_bin)
-    return np.array(out)
-
-
 def joint_distance(prediction, labels):
     """Squared Mahalanobis distance of ([Fe/H], [C/H]): chi-square of two if errors are honest.
 
@@ -165,18 +139,6 @@ def crps(prediction, labels):
     """
     z, (_, sigma) = pulls(prediction, labels), judged(prediction)
     return sigma * (z * (2 * ndtr(z) - 1) + 2 * norm.pdf(z) - 1 / np.sqrt(np.pi))
-
-
-def log_score(prediction, labels):
-    """Negative log likelihood (n,) of all four labels under their covariance: less is better."""
-    residual = np.asarray(labels) - prediction.labels
-    sign, ln_det = np.linalg.slogdet(prediction.covariance)
-    sound = (sign > 0) & np.isfinite(residual).all(axis=1)
-    safe = np.where(sound[:, None, None], prediction.covariance, np.eye(len(LABELS)))
-    solved = np.linalg.solve(safe, residual[:, :, None])[:, :, 0]
-    squared = (residual * solved).sum(axis=1)
-    score = 0.5 * (squared + ln_det + len(LABELS) * np.log(2 * np.pi))
-    return np.where(sound, score, np.nan)
 
 
 def reliability(prediction, labels, weights=None, nominal=None):
@@ -263,34 +225,3 @@ def uniform_distance(values, weights):
     before = np.concatenate([[0], cumulative[:-1]])
     return float(max(np.abs(cumulative - values[order]).max(),
                      np.abs(before - values[order]).max()))  # fmt: skip
-
-
-def paired_score(first, second, labels, star_id, weights=None, settings=DEFAULT):
-    """Compare the scores of two methods' errors on the same spectra.
-
-    Parameters
-    ----------
-    first, second : Prediction
-    labels : ndarray (n, 4)
-    star_id : array_like (n,)
-    weights : ndarray (n,), optional
-    settings : BootstrapSettings
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row each of `JUDGED` (CRPS) and ``log score``: first, second, difference (second minus
-        first: positive where the first is better) and its interval over stars.
-    """
-    weights = np.ones(len(labels)) if weights is None else np.asarray(weights, dtype=float)
-    draws, rows = star_weights(star_id, settings) * weights, {}
-    scores = [np.column_stack([crps(p, labels), log_score(p, labels)]) for p in (first, second)]
-    for k, name in enumerate((*JUDGED, "log score")):
-        one, two = scores[0][:, k], scores[1][:, k]
-        known = np.isfinite(one) & np.isfinite(two)
-        means = [np.average(s[known], weights=weights[known]) for s in (one, two)]
-        total = np.where(draws[:, known].any(axis=1), draws[:, known].sum(axis=1), np.nan)
-        low, high = interval(draws[:, known] @ (two - one)[known] / total, settings)
-        rows[name] = {"first": means[0], "second": means[1], "difference": means[1] - means[0],
-                      "low": low, "high": high, "n": int(known.sum())}  # fmt: skip
-    return pd.DataFrame.from_dict(rows, orient="index")

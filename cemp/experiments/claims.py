@@ -31,6 +31,7 @@ def _size(*given):
 
 
 STATISTICS = {"bias": _size, "scatter": scatter, "rmse": rmse}
+_COLUMNS = ("statistic", "first", "value", "difference", "low", "high", "n_stars")
 
 
 def verdict(low, high, border=0.0):
@@ -132,8 +133,7 @@ def faint_differences(predictions, truth, about, first="template", settings=None
             both = [predictions[first][use], predictions[method][use]]
             rows += [{"method": method, "group": group} | row for row in differences(
                 both, truth[use], star_id[use], "c_fe", ("bias", "scatter"), settings)]
-    return pd.DataFrame(rows, columns=[
-        "method", "group", "statistic", "first", "value", "difference", "low", "high", "n_stars"])
+    return pd.DataFrame(rows, columns=["method", "group", *_COLUMNS])
 
 
 def beyond_pairs(predictions, truth, star_id, first="Template matching", settings=None):
@@ -167,7 +167,7 @@ def beyond_pairs(predictions, truth, star_id, first="Template matching", setting
                 rows += [{"method": method, "against": against, "group": group} | row
                          for row in differences(both, truth[use], star_id[use], group,
                                                 ("bias", "rmse"), settings)]  # fmt: skip
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["method", "against", "group", *_COLUMNS])
 
 
 def growth(table, level=0.95):

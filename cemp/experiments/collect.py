@@ -5,6 +5,7 @@ import json
 import pandas as pd
 
 from cemp.atomic import atomic_path
+from cemp.errors import BadInputError
 from cemp.experiments.ablation import VARIANTS
 from cemp.experiments.faint import faint_table
 from cemp.experiments.paired import ablation_table
@@ -32,20 +33,32 @@ def write(runs, seeds, epochs, log=print):
     seeds : sequence of int
     epochs : int
     log : callable
+
+    Raises
+    ------
+    BadInputError
+        If the base and one variant do not have two seeds each.
     """
     judged = runs.bench().judged, runs.bench().about
     predictions = runs.predictions(VARIANTS, seeds, epochs, judged[0].obsid)
+    table = ablation_table(predictions, judged[0].labels, judged[1])
+    if table.empty:
+        raise BadInputError("nothing to compare: fewer than two finished runs of base and of a "
+                            "variant; run `make ablation` again")  # fmt: skip
     records = [runs.record(name, seed) for name in predictions for seed in predictions[name]]
     about = {"profile": runs.paths.profile, "seeds": list(seeds), "epochs": epochs,
              "runs": len(records), "marks": sorted({record["mark"] for record in records})}
     tables = {
         "ablation_runs.csv": pd.DataFrame(records).drop(columns="mark", errors="ignore"),
-        "ablation.csv": ablation_table(predictions, judged[0].labels, judged[1]),
+        "ablation.csv": table,
         "ablation_faint.csv": faint_table(
             {name: predictions[name] for name in ("base", "no_noise") if name in predictions},
             judged[0].labels, judged[1]),
     }  # fmt: skip
     write_tables(tables, about, folder(runs.paths), "ablation", log)
+    left = runs.waiting(VARIANTS, seeds, epochs)
+    if left:
+        log(f"{len(left)} runs are missing: `make ablation` goes on with them")
 
 
 def write_tables(tables, about, out, name, log=print):

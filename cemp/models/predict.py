@@ -1,7 +1,6 @@
 """Labels for many spectra, a batch at a time."""
 
 import numpy as np
-import pandas as pd
 import torch
 
 from cemp.constants import LABELS
@@ -72,32 +71,3 @@ def predict_with_covariance(model, flux, good, batch=128):
             labels[part], covariance[part] = (array.cpu().numpy() for array in made)
     model.train(was_training)
     return labels, covariance
-
-
-def predict_store(model, store, obsids, chunk=2048):
-    """Predict labels of stored spectra; memory does not grow with their number.
-
-    Parameters
-    ----------
-    model : Macrn
-        Trained network.
-    store : cemp.vectors.VectorStore
-        Preprocessed spectra.
-    obsids : ndarray (n,)
-        Which, in the order wanted.
-    chunk : int
-        Spectra read at a time (100 MB at 2048).
-
-    Returns
-    -------
-    pandas.DataFrame
-        obsid and the four labels, in the order of `obsids`.
-    """
-    obsids = np.asarray(obsids)
-    labels = np.empty((len(obsids), len(LABELS)))
-    for start in range(0, len(obsids), chunk):
-        vectors = store.read(obsids[start : start + chunk])
-        labels[start : start + chunk] = predict(model, vectors.flux, vectors.good)
-    table = pd.DataFrame(labels, columns=list(LABELS))
-    table.insert(0, "obsid", obsids)
-    return table

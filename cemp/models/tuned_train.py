@@ -165,8 +165,6 @@ class TunedTraining:
     def __init__(self, train, validation, config=None, settings=None, limits=None):
         self.settings, self.train = settings or TunedSettings(), train
         make_deterministic(self.settings.seed, self.settings.threads)
-        # a fifth of the time, for memory that is overwritten anyway: the numbers are the same
-        torch.utils.deterministic.fill_uninitialized_memory = False
         self.scaler = LabelScaler().fit(train.labels)
         self.model = self._network(config or TunedConfig())
         self.mean_model = copy.deepcopy(self.model).eval()

@@ -7,6 +7,9 @@ from cemp.figures import figure
 from cemp.plots.style import COLOURS, LABEL_TEXT, PAGE, subplots
 
 _MARKERS, _LINES = "osD^v<>Phd*X", ("-", "--", ":")
+#: Methods that stand out where thirteen lines cannot: colour, marker and line each tell them.
+_NAMED = {"Template matching": (COLOURS[1], "D", ":"), "The Cannon": (COLOURS[2], "^", "-."),
+          "MACRN": (COLOURS[0], "o", "--"), "MACRN, tuned": (COLOURS[5], "s", "-")}
 
 
 def method_style(place):
@@ -63,6 +66,32 @@ def draw_labels(data):
     return fig
 
 
+def _group_lines(ax, values, names):
+    """Draw methods over groups: thin and grey but for `_NAMED`; returns `ax`."""
+    place = np.arange(values.shape[1])
+    for name, line in zip(map(str, names), values, strict=True):
+        colour, marker, style = _NAMED.get(name, ("0.75", "", "-"))
+        ax.plot(place, line, color=colour, marker=marker, ls=style, ms=3.5,
+                lw=1.2 if name in _NAMED else 0.6, zorder=3 if name in _NAMED else 1)  # fmt: skip
+    return ax
+
+
+def _end_labels(ax, values, names, least=0.06):
+    """Name the lines of `_NAMED` at their right ends, `least` of the axis apart; returns `ax`."""
+    low, high = np.log(ax.get_ylim())
+    ends = {str(name): (np.log(line[-1]) - low) / (high - low)
+            for name, line in zip(names, values, strict=True)
+            if str(name) in _NAMED and np.isfinite(line[-1])}  # fmt: skip
+    below = -np.inf
+    for name, y in sorted(ends.items(), key=lambda end: end[1]):
+        below = max(y, below + least)
+        ax.annotate(name, (values.shape[1] - 1, np.exp(low + y * (high - low))),
+                    (1.04, below), textcoords="axes fraction", va="center", fontsize=6,
+                    color=_NAMED[name][0], annotation_clip=False,
+                    arrowprops={"arrowstyle": "-", "lw": 0.4, "color": "0.6"})  # fmt: skip
+    return ax
+
+
 @figure("08_groups")
 def draw_groups(data):
     """Draw the scatter of [Fe/H] and [C/H] of every method by S/N, metallicity and evolution.
@@ -78,22 +107,19 @@ def draw_groups(data):
     matplotlib.figure.Figure
     """
     names, groupings = data["names"], data["groupings"]
-    fig, axes = subplots(2, len(groupings), width=PAGE, height=5.2, sharey="row")
+    fig, axes = subplots(2, len(groupings), width=PAGE, height=4.6, sharey="row")
     for line, label in zip(axes, ("fe_h", "c_h"), strict=True):
         for i, (ax, grouping) in enumerate(zip(line, groupings, strict=True)):
             texts = data[f"groups_{i}"]
-            for place, values in enumerate(data[f"{label}_{i}"]):
-                ax.plot(np.arange(texts.size), values, ms=3, lw=0.8, label=str(names[place]),
-                        **method_style(place))  # fmt: skip
+            _group_lines(ax, data[f"{label}_{i}"], names)
             ticks = [f"{text}\n({n:d})".replace(" to ", "\nto ").replace("-", "\N{MINUS SIGN}")
                      if str(grouping) != "evolution" else f"{text}\n({n:d})"
                      for text, n in zip(texts, data[f"n_{i}"], strict=True)]  # fmt: skip
             ax.set_xticks(np.arange(texts.size), ticks, fontsize=6)
             ax.set(xlabel=str(grouping), yscale="log", xlim=(-0.3, texts.size - 0.7))
         line[0].set_ylabel(f"scatter of {LABEL_TEXT[label]}")
-    handles, texts = axes[0, 0].get_legend_handles_labels()
-    fig.legend(handles, texts, loc="outside lower center", ncols=5)
-    fig.suptitle(str(data["title"]), fontsize=8)
+        _end_labels(line[-1], data[f"{label}_{len(groupings) - 1}"], names)
+    fig.suptitle(f"{data['title']}; grey: the other methods", fontsize=8)
     return fig
 
 

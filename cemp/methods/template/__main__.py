@@ -1,7 +1,7 @@
 """``python -m cemp.methods.template``: the injection test with a Markov chain for every star.
 
-Some minutes of one core; a stopped run goes on where it was. The table is committed, for the
-notebook to show.
+Some minutes of one core; a stopped run goes on where it was. The table is committed, for
+08_methods to show: `cemp.methods.template.inject.injected` reads it.
 """
 
 import argparse
@@ -11,13 +11,10 @@ import time
 import pandas as pd
 
 from cemp.atomic import atomic_path
-from cemp.methods.template.inject import coverage, injection_test, matched
+from cemp.methods.template.inject import FOLDER, coverage, injection_test, matched
 from cemp.models.io import versions
-from cemp.paths import ROOT
 from cemp.synthesis.grid import grid_hash
 
-#: The committed table and where it comes from.
-FOLDER = ROOT / "cemp" / "data" / "methods"
 #: Chains: walkers, steps dropped, steps kept.
 STEPS = {"n_walkers": 12, "n_burn": 40, "n_steps": 120}
 #: Stars between two savings.

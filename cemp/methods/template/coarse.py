@@ -15,11 +15,6 @@ def pixels_to_kms(pixels):
     return C_KMS * np.expm1(np.log(10) * LOG_STEP * pixels)
 
 
-def kms_to_pixels(velocity):
-    """Undo `pixels_to_kms`."""
-    return np.log1p(velocity / C_KMS) / (np.log(10) * LOG_STEP)
-
-
 def normalise(spectrum, velocity, model_error=0.02):
     """Put a normalised spectrum on the lattice.
 

@@ -1,5 +1,7 @@
 """Stars of the library itself, with noise, put through the matching: the answers must return."""
 
+import json
+
 import numpy as np
 import pandas as pd
 
@@ -9,8 +11,13 @@ from cemp.methods.template.library import LATTICE, LIMITS, complete_labels, outs
 from cemp.methods.template.method import TemplateMatching
 from cemp.methods.template.native import kernels
 from cemp.methods.template.posterior import sample
+from cemp.paths import ROOT
 from cemp.spectrum import Spectrum
+from cemp.synthesis.grid import grid_hash
 from cemp.transfer.telescope_effects import ARMS, polynomial
+
+#: The committed table of the test with chains, and where it comes from.
+FOLDER = ROOT / "cemp" / "data" / "methods"
 
 
 def matched(emulator=None):
@@ -125,6 +132,33 @@ def injection_test(method, n_stars=200, snr_range=(10, 100), chains=True, seed=0
     table.insert(0, "star", chosen)
     table.insert(1, "snr", snr[chosen])
     return table
+
+
+def injected(n_stars, seed=0, folder=FOLDER):
+    """Read the committed test, with chains; or put stars through the matching, without.
+
+    Parameters
+    ----------
+    n_stars : int
+        Where there is no committed test of today's grid, or an unfinished one.
+    seed : int
+        Of these.
+    folder : pathlib.Path
+        Of ``injection.csv`` and ``injection.json``.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        As of `injection_test`.
+    how : str
+        Whose intervals they are.
+    """
+    path, note = folder / "injection.csv", folder / "injection.json"
+    if path.is_file() and note.is_file():
+        about, table = json.loads(note.read_text()), pd.read_csv(path)
+        if about["grid"] == grid_hash() and len(table) == about["n_stars"]:
+            return table, "emcee"
+    return injection_test(matched(), n_stars, chains=False, seed=seed), "Gaussian"
 
 
 def _judge(method, spectrum, fit, true, chains, seed, steps):
