@@ -155,9 +155,10 @@ def draw_attention(data):
     axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, handletextpad=0.1)
     for i, value in enumerate(np.unique(kernel)):
         rows = kernel == value
-        axes[1].plot(weight.mean(axis=0)[rows], data["spread"][rows], MARKERS[i], ms=3.5,
-                     color=COLOURS[(0, 1, 2, 3, 6)[i % 5]], label=f"kernel {value}")  # fmt: skip
-    axes[1].set(xlabel="mean weight", ylabel="scatter between spectra", ylim=(0, None),
-                title=str(data["title"]))  # fmt: skip
-    axes[1].legend()
+        axes[1].plot(weight.mean(axis=0)[rows], data["spread"][rows], "x+1"[i % 3], ms=4.5,
+                     color=COLOURS[(6, 2, 3)[i % 3]], label=f"kernel {value}")  # fmt: skip
+    axes[1].set(xlabel="mean weight", ylabel="scatter between spectra", ylim=(0, None))
+    fig.suptitle(str(data["title"]), fontsize=8)
+    axes[1].legend(loc="lower right", bbox_to_anchor=(1.02, 1), ncols=3, handletextpad=0.1,
+                   columnspacing=0.8)  # fmt: skip
     return fig
