@@ -276,3 +276,23 @@ def test_all_unknown_files_are_named_at_once(tmp_path, capsys):
     assert main([*files, "--out", str(out)]) == 1
     said = capsys.readouterr().err
     assert "one.csv is none of" in said and "two.csv is none of" in said and not out.exists()
+
+
+def test_with_skip_the_command_goes_on_past_bad_files(tmp_path, capsys):
+    (tmp_path / "login.html").write_text("<html>please log in</html>")
+    (tmp_path / "cut.fits.gz").write_bytes(b"\x1f\x8b\x08\x00cut")
+    out = tmp_path / "t.ecsv"
+    names = ["login.html", "cut.fits.gz", "nowhere.csv"]
+    files = [jina(tmp_path), jina(tmp_path, "jina2.csv"), *(str(tmp_path / n) for n in names)]
+    assert command.main([*files, "--out", str(out)]) == 1 and not out.exists()
+    capsys.readouterr()
+    assert command.main([*files, "--out", str(out), "--skip"]) == 0
+    said = capsys.readouterr()
+    assert "4 of 5 files left out" in said.out and "1 stars -> " in said.out
+    left_out = said.err.splitlines()
+    assert len(left_out) == 4 and all(line.startswith("left out: ") for line in left_out)
+    for name in (*names, "are both JINAbase"):
+        assert name in said.err
+    header = out.read_text()
+    assert "cut.fits.gz: left out" in header and str(tmp_path) not in header
+    assert command.main([*files[2:], "--out", str(out), "--skip"]) == 1  # nothing is left

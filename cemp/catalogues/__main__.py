@@ -2,7 +2,8 @@
 
 ``python -m cemp.catalogues FILE... --out table.ecsv`` recognises each file by its content (LAMOST's
 catalogue, APOGEE, LAMOST-Subaru, SAGA, JINAbase, Placco et al. 2014, a list of CEMP stars), says
-what it read and dropped, and writes one row a star. Stars that a LAMOST catalogue among the files
+what it read and dropped, and writes one row a star. One file that cannot be used ends the run;
+with ``--skip`` it is left out, named and counted. Stars that a LAMOST catalogue among the files
 observed get the obsid of their best spectrum.
 """
 
@@ -38,12 +39,14 @@ def describe(path, kind, table):
     return text + (f" ({'; '.join(reasons)})" if reasons else "")
 
 
-def read_all(paths):
+def read_all(paths, skip=False):
     """Read every file, telling on the way what it is.
 
     Parameters
     ----------
     paths : sequence of path_like
+    skip : bool
+        Whether to go on past files that cannot be used.
 
     Returns
     -------
@@ -52,22 +55,32 @@ def read_all(paths):
     survey : pandas.DataFrame or None
         LAMOST's catalogue.
     lines : list of str
-        From `describe`.
+        From `describe`; for a file left out, why.
+    n_skipped : int
+        Files left out.
 
     Raises
     ------
     BadInputError
-        If files are no known catalogues (all are named, before any is read), one stands there
-        twice, or two are LAMOST's.
+        Without `skip`, if files are no known catalogues (all are named, before any is read), one
+        cannot be used, or a catalogue stands there twice.
     """
-    _check_known(paths)
-    tables, survey, lines, seen = [], None, [], {}
-    for path in paths:
-        kind, table = read(path)
-        if kind in seen:
-            raise BadInputError(
-                f"{path} and {seen[kind]} are both {KINDS[kind][0]}: name one of them"
-            )
+    known, lines = _known(paths, skip)
+    n_known = len(known)
+    tables, survey, seen = [], None, {}
+    for path in known:
+        try:
+            kind, table = read(path)
+            if kind in seen:
+                raise BadInputError(
+                    f"{path} and {seen[kind]} are both {KINDS[kind][0]}: name one of them"
+                )
+        except BadInputError as error:
+            if not skip:
+                raise
+            n_known -= 1
+            lines.append(_left_out(path, error))
+            continue
         seen[kind] = path
         lines.append(describe(path, kind, table))
         print(lines[-1], flush=True)
@@ -75,19 +88,27 @@ def read_all(paths):
             survey = table
         else:
             tables.append(table)
-    return tables, survey, lines
+    return tables, survey, lines, len(paths) - n_known
 
 
-def _check_known(paths):
+def _known(paths, skip):
     """Name every file that is no catalogue at once: reading the good ones takes a while."""
-    unknown = []
+    known, unknown = [], []
     for path in paths:
         try:
             recognise(path)
+            known.append(path)
         except BadInputError as error:
-            unknown.append(str(error))
-    if unknown:
-        raise BadInputError("\n".join(unknown))
+            unknown.append((path, str(error)))
+    if unknown and not skip:
+        raise BadInputError("\n".join(reason for _, reason in unknown))
+    return known, [_left_out(*one) for one in unknown]
+
+
+def _left_out(path, reason):
+    """Say on stderr why a file is left out; the table's header has its name."""
+    print(f"left out: {reason}", file=sys.stderr, flush=True)
+    return f"{Path(path).name}: left out"
 
 
 def tell(combined):
@@ -123,6 +144,8 @@ def parser():
                       help="entries this close are one star (default: %(default)s)")
     made.add_argument("--priority", default=",".join(defaults.priority), metavar="SOURCES",
                       help="sources of labels, most trusted first (default: %(default)s)")
+    made.add_argument("--skip", action="store_true",
+                      help="leave out files that cannot be used, and go on")
     return made
 
 
@@ -144,7 +167,7 @@ def main(arguments=None):
         if not 0 < args.radius <= 30:
             raise BadInputError("--radius: between 0 and 30 arcsec, please")
         settings = TableSettings(priority=priority, radius_arcsec=args.radius)
-        tables, survey, lines = read_all(args.files)
+        tables, survey, lines, n_skipped = read_all(args.files, args.skip)
         combined = combine(tables, settings, survey)
         write_table(combined, args.out, lines, settings)
     except BadInputError as error:
@@ -154,6 +177,8 @@ def main(arguments=None):
         print(f"stopped; {args.out} was not written", file=sys.stderr)
         return 130
     tell(combined)
+    if n_skipped:
+        print(f"\n{n_skipped} of {len(args.files)} files left out")
     print(f"\n{len(combined.table)} stars -> {args.out}")
     return 0
 
