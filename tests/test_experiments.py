@@ -279,6 +279,11 @@ def test_network_time_does_not_grow_but_the_librarys_size_does():
     assert six < 2 * two
 
 
+def test_inference_is_timed_for_both_networks():
+    rates = cost.inference_rates(1, 8)
+    assert set(rates) == {"paper", "tuned"} and min(rates.values()) > 1
+
+
 class Straight:
     """An emulator whose flux is linear in the labels."""
 

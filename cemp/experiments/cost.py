@@ -14,7 +14,9 @@ from scipy.optimize import least_squares
 
 from cemp.constants import N_PIX, rng
 from cemp.models.macrn import Macrn
+from cemp.models.predict import predict as predict_paper
 from cemp.models.tuned import TunedConfig, TunedMacrn
+from cemp.models.tuned import predict as predict_tuned
 
 #: Range and spacing of each label: those of the draft's library in four labels, spaced as finely
 #: as a coarse search needs (PHOENIX and MARCS libraries: 100-250 K and 0.5 dex); then [alpha/Fe]
@@ -151,6 +153,36 @@ def network_seconds(n_labels, build=None, n_spectra=64, repeats=12):
             model(x)
             best = min(best, time.process_time() - start)
     return best / n_spectra
+
+
+def inference_rates(threads=2, n_spectra=1024):
+    """Time both networks on spectra in memory, everything from arrays to labels included.
+
+    Parameters
+    ----------
+    threads : int
+        Of the processor; the time is by the clock, so nothing else should run.
+    n_spectra : int
+        Their content, and the weights, do not change the time.
+
+    Returns
+    -------
+    dict of str to float
+        Spectra a second of ``"paper"`` (labels) and ``"tuned"`` (labels and covariances).
+    """
+    flux = 1 + 0.05 * rng("inference").standard_normal((n_spectra, N_PIX), dtype=np.float32)
+    good, rates, before = np.ones(flux.shape, dtype=bool), {}, torch.get_num_threads()
+    ivar = np.full_like(flux, 400.0)
+    calls = {"paper": (predict_paper, Macrn(), good),
+             "tuned": (predict_tuned, TunedMacrn(TunedConfig()), ivar)}  # fmt: skip
+    torch.set_num_threads(threads)
+    for name, (call, model, second) in calls.items():
+        call(model, flux[:64], second[:64])  # the first call also makes room and plans
+        start = time.perf_counter()
+        call(model, flux, second)
+        rates[name] = n_spectra / (time.perf_counter() - start)
+    torch.set_num_threads(before)
+    return rates
 
 
 def cost_table(emulator, dimensions=(2, 3, 4, 5, 6)):

@@ -53,7 +53,7 @@ def measure_cost(paths, log=print):
     emulator = load_emulator("library", cache=ROOT / "build" / "emulator")
     table = cost.cost_table(emulator)
     about = {"machine": f"{platform.machine()}, one core", "seconds": "of the processor",
-             "axes": cost.AXES}  # fmt: skip
+             "axes": cost.AXES, "spectra_per_s_two_threads": cost.inference_rates()}
     write_tables({"cost.csv": table}, about, folder(paths), "cost", log)
 
 
