@@ -111,6 +111,8 @@ def test_bands_hold_their_heads_and_controls_hold_no_carbon():
     assert bands["CH G"].sum() == 35
     assert WAVE[bands["CH G"]][0] == np.ceil(air_to_vacuum(4281.375))
     controls = control_windows(35, 5, seed=1)
+    assert (np.sum(list(controls.values()), axis=0) <= 1).all(), "no pixel is in two of them"
+    assert 1 <= len(control_windows(200, 50, seed=1)) < 50, "no more than fit"
     assert len(controls) == 5
     for window in controls.values():
         assert window.sum() == 35 and not (window & bands["all carbon"]).any()

@@ -41,14 +41,14 @@ def carbon_bands(wave=WAVE):
 
 
 def control_windows(width, n, seed, wave=WAVE, region=(3900.0, 6000.0)):
-    """Windows of the same width that hold no carbon feature.
+    """Windows of the same width that hold no carbon feature and no pixel of one another.
 
     Parameters
     ----------
     width : int
         Pixels.
     n : int
-        Windows; they may overlap one another.
+        Windows at most: fewer if no more fit beside each other.
     seed : int
     wave : ndarray, shape (n_pix,)
         Vacuum wavelength [Angstrom].
@@ -58,12 +58,17 @@ def control_windows(width, n, seed, wave=WAVE, region=(3900.0, 6000.0)):
     Returns
     -------
     dict of str to ndarray of bool, shape (n_pix,)
+        By name, ``"control <first>-<last>"``, from blue to red.
     """
     pixel, carbon = np.arange(wave.size), carbon_bands(wave)["all carbon"]
     starts = np.flatnonzero((wave >= region[0]) & (wave <= region[1] - width))
     free = [s for s in starts if not carbon[s : s + width].any()]
-    drawn = rng("control windows", seed).choice(free, n, replace=False)
-    return {f"control {wave[s]:.0f}": (pixel >= s) & (pixel < s + width) for s in sorted(drawn)}
+    drawn = []
+    for s in rng("control windows", seed).permutation(free):
+        if len(drawn) < n and all(abs(s - other) >= width for other in drawn):
+            drawn.append(s)
+    return {f"control {wave[s]:.0f}-{wave[s + width - 1]:.0f}": (pixel >= s) & (pixel < s + width)
+            for s in sorted(drawn)}
 
 
 def hide_and_score(predictor, vectors, frame, regions, reference="true_", settings=DEFAULT):

@@ -91,6 +91,31 @@ def difference_table(samples, labels, compare):
     return pd.DataFrame(rows).assign(ahead=[verdict(row) for row in rows])
 
 
+def far_off(frame, reference="true_"):
+    """Count the spectra whose labels lie a dex off in the two ways that matter.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Predicted labels and, with the prefix `reference`, known ones.
+    reference : str
+
+    Returns
+    -------
+    str
+        Metal-poor spectra with [C/H] over 1 dex too high, and dwarfs with log g over 1 dex too low.
+    """
+    known = frame[[f"{reference}{name}" for name in ("fe_h", "c_h", "logg")]].set_axis(
+        ["fe_h", "c_h", "logg"], axis=1)
+    poor, dwarf = known["fe_h"] < -2, known["logg"] > 4.5
+    high = poor & (frame["c_h"] - known["c_h"] > 1)
+    normal = high & (known["c_h"] - known["fe_h"] <= 0.7)
+    low = dwarf & (frame["logg"] - known["logg"] < -1)
+    return (f"[C/H] over 1 dex too high: {high.sum()} of {poor.sum()} spectra with [Fe/H] < -2, "
+            f"{normal.sum()} of them not CEMP\n"
+            f"log g over 1 dex too low: {low.sum()} of {dwarf.sum()} dwarfs (log g > 4.5)")
+
+
 def pick(table, statistic, method="MACRN", **keys):
     """Take one score from a long table.
 

@@ -16,7 +16,8 @@ def mark_bands(ax, data, level):
     for low, high, name in zip(
         data["band_low"], data["band_high"], data["band_name"], strict=True
     ):
-        ax.axvspan(low, high, color="0.88", lw=0)
+        wide = high - low > 150  # a region around narrower bands: lighter, and below them
+        ax.axvspan(low, high, color="0.95" if wide else "0.88", lw=0, zorder=0 if wide else 1)
         left, right = ax.get_xlim()
         if left < low and high < right:
             # a band at the edge is named inside the frame
@@ -143,8 +144,8 @@ def draw_bins(ax, data, name, by):
     bins = data[f"{by}_bins"]
     low, high = ax.get_ylim()
     ax.set(xlim=(-0.5, bins.size - 0.5), ylim=(low - 0.14 * (high - low), high))
-    # texts with signs are too long for one line
-    texts = [str(b).replace(" to ", "\nto ").replace("-", "\N{MINUS SIGN}") for b in bins]
+    # texts with signs are too long for one line, and two would touch their neighbours
+    texts = [str(b).replace(" to ", "\nto\n").replace("-", "\N{MINUS SIGN}") for b in bins]
     ax.set_xticks(np.arange(bins.size), texts, fontsize=6)
     ax.tick_params(axis="x", length=0)
     for place, n in enumerate(data[f"{by}_{name}_n"]):
@@ -169,7 +170,7 @@ def draw_residuals(data):
     matplotlib.figure.Figure
     """
     names = ("teff", "logg", "fe_h", "c_h")
-    fig, axes = subplots(2, 4, width=PAGE, height=4.2)
+    fig, axes = subplots(2, 4, width=PAGE, height=4.6)
     texts = ("S/N (g)", f"[Fe/H], {data['reference']} [dex]")
     for line, by, text in zip(axes, ("snr", "feh"), texts, strict=True):
         for ax, name in zip(line, names, strict=True):
