@@ -12,7 +12,6 @@ import sys
 import time
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from nbconvert.filters import markdown2html
 from pygments.formatters import HtmlFormatter
 
 import cemp
@@ -143,12 +142,13 @@ def write_notebooks(paths, paper, figures, writer):
     return pages
 
 
-def write_card(paths, writer, downloads):
+def write_card(writer, downloads, tex):
     """Write the model card as a page, and lead its download there."""
     for group in downloads:
         for one in group["files"]:
             if one["name"].endswith(".md"):
-                body = markdown2html((writer.folder / one["href"]).read_text(encoding="utf-8"))
+                source = (writer.folder / one["href"]).read_text(encoding="utf-8")
+                body = Exporter(tex).text(source)
                 writer.write("model_card.html", "text", title="Model card", body=body)
                 one["href"] = "model_card.html"
 
@@ -195,7 +195,7 @@ def _fill(paths, folder):
     tables, numbers = content.tables(paths, paper), content.numbers(paths, paper.tex)
     downloads = content.downloads(paths, folder)
     pages = write_notebooks(paths, paper, figures, writer)
-    write_card(paths, writer, downloads)
+    write_card(writer, downloads, paper.tex)
     groups = [{"stem": page.stem, "title": page.title, "figures":
                [one for one in figures if one["notebook"] == page.stem]} for page in pages]
     writer.write("figures.html", "figures", title="Figures",

@@ -191,9 +191,9 @@ def numbers(paths, tex):
     for path in sorted(paths.published("values").glob("*.json")):
         origin = from_cell.get(("values", path.stem))
         kept = {name: Value(**one) for name, one in json.loads(path.read_text()).items()}
-        values = [{"name": name, "text": tex.html(value.text), "what": escape(value.what),
-                   "headline": value.headline}
-                  for name, value in kept.items()]  # fmt: skip
+        values = [{"name": name, "broken": re.sub("(?<=[a-z])(?=[A-Z])", "<wbr>", name),
+                   "text": tex.html(value.text), "what": escape(value.what),
+                   "headline": value.headline} for name, value in kept.items()]
         groups.append({"stage": path.stem, "cell": cell_link(origin), "rows": values})
     return groups
 

@@ -92,8 +92,23 @@ class Exporter(TemplateExporter):
     @pass_context
     def markdown2html(self, context, source):
         """Filter of the template, without MathJax."""
-        attachments = context.get("cell", {}).get("attachments", {})
-        renderer = Renderer(escape=False, attachments=attachments)
+        return self.text(source, context.get("cell", {}).get("attachments", {}))
+
+    def text(self, source, attachments=None):
+        """Set a piece of Markdown.
+
+        Parameters
+        ----------
+        source : str
+        attachments : dict, optional
+            Pictures that a cell carries with it.
+
+        Returns
+        -------
+        str
+            HTML.
+        """
+        renderer = Renderer(escape=False, attachments=attachments or {})
         renderer.tex, renderer.anchors = self.tex, self.anchors
         return MarkdownWithMath(renderer=renderer).render(source)
 
