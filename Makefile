@@ -26,6 +26,8 @@ N           ?= 2000
 JOBS        ?= 2
 PARALLEL    ?= $(if $(filter dr11,$(PROFILE)),1,2)
 FETCH       ?= labelled
+FIG         ?=
+REV         ?= HEAD
 REAL        ?= ../shared/real
 B           := build/$(PROFILE)
 
@@ -108,7 +110,7 @@ finish = ls $(1) > /dev/null && touch $(1)
 
 .PHONY: help all env stages paper receipt test nbval unit figures verify data plan bench doctor notebooks \
         smoke-checks reference lint tex submission clean distclean grid grid-collect grid-check sky rows tune \
-        ablation thesis
+        ablation thesis html why diff-paper
 
 help: ## this list
 	@echo 'make TARGET [PROFILE=demo|smoke|dr11], now $(PROFILE)'
@@ -264,6 +266,15 @@ bench: stages ## speed of the parts, as a table
 
 doctor: ## what this machine has and lacks, and the minutes to expect
 	@$(if $(wildcard $(PYTHON)),$(PYTHON),$(BASE_PYTHON)) -m cemp.workflow.doctor
+
+html: $(ENV) ## a site of the executed notebooks, figures and tables, to read without a server: build/site
+	@$(PYTHON) -m cemp.site.build --profile $(PROFILE)
+
+why: $(ENV) ## where FIG=name comes from (a figure, a table, a number): cell, function, inputs, hashes
+	@$(PYTHON) -m cemp.workflow.why --profile $(PROFILE) '$(FIG)'
+
+diff-paper: $(ENV) ## numbers of the paper that changed since REV=HEAD, and the lines that print them
+	@$(PYTHON) -m cemp.workflow.diff_paper '$(REV)'
 
 # ---- for authors: what is committed beside the code ---------------------------------------------
 

@@ -15,7 +15,7 @@ from cemp.workflow.doctor import lock
 
 #: Names that differ between conda-forge, PyPI and the import.
 PYPI = {"pytorch": "torch", "pyyaml": "pyyaml"}
-IMPORTS = {"yaml": "pyyaml", "nbconvert": "jupyterlab", "sklearn": "scikit_learn"}
+IMPORTS = {"yaml": "pyyaml", "sklearn": "scikit_learn", "PIL": "pillow"}
 
 
 def canonical(name):
