@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from made_spectra import LINES, NATIVE, lines, planck, star, table_bytes, write
 from cemp.constants import N_PIX, WAVE
 from cemp.errors import BadInputError
 from cemp.preprocess import PreprocessSettings, preprocess, preprocess_all, steps, write_reports
-from cemp.preprocess.continuum import continuum, window_weight
+from cemp.preprocess.continuum import continuum, trusted_from, window_weight
 from cemp.preprocess.repair import in_protected, repair
 from cemp.preprocess.resample import resample
 from cemp.vectors import open_vectors, part_names
@@ -45,6 +46,25 @@ def test_scale_and_bad_pixels_do_not_matter():
     expected = continuum(NATIVE, flux, GOOD)
     np.testing.assert_allclose(continuum(NATIVE, 1e-17 * flux, GOOD), 1e-17 * expected, rtol=1e-9)
     np.testing.assert_allclose(continuum(NATIVE, spoilt, good), expected, rtol=2e-3)
+
+
+@pytest.mark.parametrize("start, first", [(4100, 4175), (4200, 4530), (4450, 4530)])
+def test_a_blue_end_without_a_window_is_not_good(start, first):
+    spectrum = star(5000, snr=100)
+    inside = spectrum.wave >= start
+    cut = replace(spectrum, **{key: getattr(spectrum, key)[inside]
+                               for key in ("wave", "flux", "ivar", "good")})
+    whole, part = preprocess(spectrum), preprocess(cut)
+    assert WAVE[part.good][0] == pytest.approx(first, abs=2)
+    near = part.good & (WAVE < first + 300)
+    assert np.abs(part.flux - whole.flux)[near].max() < 0.04
+    beyond = part.good & (WAVE > 6000)  # another arm; only the kernel's bins begin elsewhere
+    np.testing.assert_allclose(part.flux[beyond], whole.flux[beyond], atol=3e-4)
+
+
+@pytest.mark.parametrize("start", [3700, 3900, 5950])
+def test_a_spectrum_that_begins_with_its_windows_is_left_alone(start):
+    assert trusted_from(NATIVE, start <= NATIVE) == -np.inf
 
 
 def test_continuum_is_linear_enough_that_its_mean_ignores_noise():

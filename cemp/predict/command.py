@@ -130,7 +130,7 @@ def run(options):
     try:
         return _predict(options)
     except KeyboardInterrupt:
-        print("stopped; finished parts (of 200 spectra) are kept, and the same command goes on "
+        print("stopped; finished parts (of 50 spectra) are kept, and the same command goes on "
               "from there", file=sys.stderr)  # fmt: skip
         return 130
     except MemoryError:

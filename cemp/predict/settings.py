@@ -47,7 +47,7 @@ class PredictSettings:
     full_fraction: float = 0.85
     low_snr: float = 10.0
     recipe: Recipe = field(default_factory=Recipe)
-    part_size: int = 200
+    part_size: int = 50
 
     def __post_init__(self):
         if not 0 < self.min_good_fraction <= 1:

@@ -3,6 +3,8 @@
 A velocity that is wrong by 300 km/s moves [Fe/H] by half a dex, and nothing else would tell.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from cemp.constants import C_KMS, WAVE
@@ -26,11 +28,11 @@ LEAST_SHARE = 0.05
 TOLERANCE = 75.0
 
 
-def _templates(means):
-    """Mean lines of each kind of stars at every shift: (n_kind, n_lag, n_wave), mean 0."""
-    shifted = [np.stack([np.interp(LOG_WAVE * np.exp(-lag * STEP), WAVE, mean - 1)
-                         for lag in LAGS]) for mean in means]  # fmt: skip
-    return np.stack(shifted)
+@lru_cache(maxsize=4)
+def _template(mean):
+    """Mean lines (bytes of float64) at every shift: (n_lag, n_wave); made once, as parts are many."""
+    lines = np.frombuffer(mean) - 1
+    return np.stack([np.interp(LOG_WAVE * np.exp(-lag * STEP), WAVE, lines) for lag in LAGS])
 
 
 def shift_of(flux, ivar, good, means, floor=0.02):
@@ -66,7 +68,7 @@ def shift_of(flux, ivar, good, means, floor=0.02):
     weight = np.stack([np.interp(LOG_WAVE, WAVE, row) for row in weight])
     total = (weight * lines**2).sum(axis=1)
     explained = []
-    for kind in _templates(means):
+    for kind in (_template(np.asarray(mean, dtype=float).tobytes()) for mean in means):
         cross = np.maximum((weight * lines) @ kind.T, 0.0)  # emission is no shifted absorption
         explained.append(cross**2 / np.maximum(weight @ (kind**2).T, 1e-12))
     explained = np.stack(explained, axis=1)  # (n, n_kind, n_lag)

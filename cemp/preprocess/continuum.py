@@ -141,6 +141,35 @@ def blend(wave, blue, red):
     return np.where(share == 0, blue, np.where(share == 1, red, both))
 
 
+def trusted_from(wave, good, margin=50.0):
+    """Tell where the continuum of a spectrum begins to hold that lacks blue windows.
+
+    Parameters
+    ----------
+    wave : ndarray, shape (n,)
+        Rest-frame vacuum wavelength [Angstrom].
+    good : ndarray of bool, shape (n,)
+    margin : float
+        Beyond the first pixel of a window that is left [Angstrom].
+
+    Returns
+    -------
+    float
+        [Angstrom]; minus infinity for a spectrum that has the first window whole, or begins in
+        the red arm.
+
+    Notes
+    -----
+    Before its first window a polynomial is extrapolated. Of 43 LAMOST spectra cut at 4100 A it
+    is wrong by 7% there (median) and by 2.5% where this margin ends; cut at 4200 A, inside the CH
+    bands, by 60% and 1%. Red ends (7000, 7410, 8000 A) are off by 0.7% at most and stay.
+    """
+    seen = wave[good]
+    if not seen.size or not WINDOWS[0][0] < seen.min() < JOIN[0]:
+        return -np.inf
+    return np.min(seen[window_weight(seen) > 0], initial=np.inf) + margin
+
+
 def join_step(wave, blue, red):
     """Measure by how much the arms disagree where they join.
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from cemp.constants import N_PIX, WAVE
 from cemp.errors import BadInputError
-from cemp.preprocess.continuum import JOIN, blend, fit_arms, join_step
+from cemp.preprocess.continuum import JOIN, blend, fit_arms, join_step, trusted_from
 from cemp.preprocess.repair import repair
 from cemp.preprocess.resample import resample
 
@@ -132,7 +132,7 @@ def steps(spectrum, settings=PreprocessSettings()):  # noqa: B008  (frozen)
     )  # fmt: skip
     arms = fit_arms(wave, flux, good, settings.continuum_order, settings.continuum_width)
     cont = blend(wave, *arms)
-    safe = _trusted(cont, settings.min_continuum)
+    safe = _trusted(cont, settings.min_continuum) & (wave >= trusted_from(wave, good))
     if not abs(join_step(wave, *arms)) <= settings.max_join_step:
         safe &= (wave < JOIN[0]) | (wave > JOIN[1])
     divisor = np.where(safe, cont, 1)
