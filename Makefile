@@ -322,11 +322,11 @@ tune: $(ENV) ## choose the settings of METHODS (all) on validation; two hours, g
 	@$(PYTHON) -m cemp.methods.tune --profile $(PROFILE) $(METHODS)
 	@$(PYTHON) -m cemp.methods.tune --profile $(PROFILE) --known $(METHODS)
 
-ablation: $(ENV) ## train every variant of MACRN with five seeds, and tabulate (an hour; goes on where it stopped)
+ablation: $(ENV) ## train every variant of MACRN with five seeds, and tabulate (20 min on two quiet cores; goes on where it stopped)
 	@$(PYTHON) -m cemp.experiments.run --profile $(PROFILE) --jobs $(JOBS)
 	@$(PYTHON) -m cemp.experiments.run --profile $(PROFILE) --collect
 
-thesis: $(ENV) ## test the draft's claims on cost and on stars beyond the training (METHODS="cannon ..."; half an hour)
+thesis: $(ENV) ## test the draft's claims on cost, beyond the training and without a catalogue (METHODS="cannon ..."; 15 min)
 	@$(PYTHON) -m cemp.experiments.thesis --profile $(PROFILE) cost
 	@$(PYTHON) -m cemp.experiments.thesis --profile $(PROFILE) --jobs $(JOBS) beyond $(METHODS)
 	@$(PYTHON) -m cemp.experiments.thesis --profile $(PROFILE) collect
