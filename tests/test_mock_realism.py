@@ -204,3 +204,19 @@ def test_summary_knows_its_three_ways():
     assert realism_report._summary(values, "median") == 2
     assert realism_report._summary(values, "mean") == 3
     assert realism_report._summary(values, "scatter") == pytest.approx(1.4826)
+
+
+def test_the_verdict_counts_gaps_and_windows():
+    sets = {name: SimpleNamespace(measures=pd.DataFrame({"masked runs": [0, gaps]}))
+            for name, gaps in (("real", 0), ("first", 3), ("mock", 0))}
+    asked = ["flux, all", "noise and sky, all"]
+    keys = [("first", "auc"), ("mock", "auc")]
+    aucs = pd.DataFrame([[1.0, 1.0], [0.9, 0.8]], asked, pd.MultiIndex.from_tuples(keys))
+    windows = pd.DataFrame({"rms, first": [0.02, 0.01], "rms, mock": [0.03, 0.01],
+                            "auc, first": [0.9, 0.8], "auc, mock": [0.95, 0.7]},
+                           index=["4400-4800", "6650-7150"])
+    table = realism_report.verdict(sets, aucs, windows)
+    assert table.iloc[0].tolist() == [100, 50, 100]
+    assert table.loc["AUC, noise and sky, all", "mock"] == 0.8
+    assert table.loc["rms of real minus mock below 5650 A [%]", "mock"] == pytest.approx(3)
+    assert table.iloc[-1][["first", "mock"]].tolist() == [1, 1]
