@@ -9,7 +9,9 @@ import pytest
 from astropy.table import Table
 
 from cemp.catalogues import read_apogee, read_lamost, read_saga, read_subaru
+from cemp.catalogues.jinabase import read_jinabase
 from cemp.catalogues.lamost import SPARE
+from cemp.catalogues.yoon import read_yoon
 from cemp.errors import BadInputError
 
 REAL = Path(__file__).parents[2] / "shared" / "real" / "catalogues"
@@ -91,6 +93,30 @@ def test_lamost_drops_and_counts_single_faults(tmp_path, lamost):
     table = read_lamost(tmp_path / "rows.csv")
     assert table.attrs["n_read"] == 3007 and len(table) == 2997
     assert table.attrs["dropped"] == {"no position": 3, "obsid repeated": 7}
+
+
+def test_lamost_drops_rows_without_obsid(tmp_path):
+    (tmp_path / "rows.csv").write_text("obsid,ra,dec,z,snrg,class\n7,10,5,0.0,20,STAR\n"
+                                       ",11,5,0.0,20,STAR\n")
+    table = read_lamost(tmp_path / "rows.csv")
+    assert table["obsid"].tolist() == [7] and table.attrs["dropped"]["no obsid"] == 1
+
+
+@needs_real
+@pytest.mark.parametrize("name, reader", [
+    ("lamost_dr10_lrs_stellar_3000rows.csv", read_lamost), ("saga_mw_ump_51.csv", read_saga),
+    ("JINAbase-yelland25.csv", read_jinabase), ("cemp_master_257.csv", read_yoon),
+])  # fmt: skip
+def test_a_cut_text_is_refused_and_a_last_line_may_stay_open(tmp_path, name, reader):
+    text = (REAL / name).read_bytes()
+    path = tmp_path / "table.csv"
+    path.write_bytes(text.rstrip())
+    assert len(reader(path)) == len(reader(REAL / name))
+    half = text[: text.rindex(b",", 0, len(text) // 2)]
+    for cut in (half, gzip.compress(text)[: len(text) // 20]):
+        path.write_bytes(cut)
+        with pytest.raises(BadInputError, match=r"table\.csv.*fetch the file again"):
+            reader(path)
 
 
 @needs_real

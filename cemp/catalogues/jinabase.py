@@ -12,7 +12,7 @@ from cemp.catalogues.common import (
     parse_angles,
     parse_numbers,
 )
-from cemp.catalogues.sanity import check_file, check_labels, check_positions
+from cemp.catalogues.sanity import check_labels, check_positions, read_cells
 from cemp.constants import SOLAR_A
 from cemp.errors import BadInputError
 
@@ -30,12 +30,7 @@ SAME_SCALE = 0.3
 
 def _read_text(path):
     """Read every cell as text."""
-    check_file(path, "jinabase_table")
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig",
-                            encoding_errors="replace")
-    except (ValueError, OSError) as error:
-        raise BadInputError(f"{path} cannot be read ({error}): fetch the file again") from error
+    table = read_cells(path, "jinabase_table")
     table.columns = [c.strip() for c in table.columns]
     need_columns(table, NEEDED, path, "JINAbase")
     return table.apply(lambda column: column.str.strip())

@@ -8,7 +8,7 @@ import pandas as pd
 from astropy.io import fits
 
 from cemp.catalogues.common import bad_position, blank_missing, drop_rows, gaia_ids, need_columns
-from cemp.catalogues.sanity import check_file, check_positions, is_fits, is_gzip
+from cemp.catalogues.sanity import check_file, check_positions, is_fits, is_gzip, text_head
 from cemp.errors import BadInputError
 
 #: Column of the survey -> column here. DR10 documents the left names; sets differ by release.
@@ -62,11 +62,7 @@ def _fits_chunks(path, rows):
 
 def _csv_chunks(path, rows):
     """Yield column dictionaries of a csv, separated by a bar or a comma, with or without BOM."""
-    opener = gzip.open if is_gzip(path) else open
-    with opener(path, "rt", encoding="utf-8-sig", errors="replace") as stream:
-        head = stream.readline()
-    separator = "|" if head.count("|") > head.count(",") else ","
-    names = {n.strip().strip('"') for n in head.split(separator)}
+    names, separator = text_head(path)
     need_columns({n.lower() for n in names}, NEEDED, path, "a LAMOST LRS stellar catalogue")
     as_text = {n: str for n in names if n.lower() in {"gaia_source_id", *TEXTS}}
     reader = pd.read_csv(
@@ -85,7 +81,9 @@ def _columns(raw, path):
     n = len(raw["obsid"])
     out = {new: np.asarray(raw.get(old, np.full(n, -1)), float) for old, new in INTEGERS.items()}
     out = {new: np.where(np.isfinite(v), v, -1).astype(np.int64) for new, v in out.items()}
-    out["obsid"] = np.asarray(raw["obsid"]).astype(np.int64)
+    obsid = np.asarray(raw["obsid"])
+    known = np.isfinite(obsid) if obsid.dtype.kind == "f" else np.ones(n, dtype=bool)
+    out["obsid"] = np.where(known, obsid, -1).astype(np.int64)
     for old, new in NUMBERS.items():
         values = pd.to_numeric(pd.Series(raw.get(old, np.full(n, np.nan))), errors="coerce")
         out[new] = blank_missing(values)
@@ -101,6 +99,8 @@ def _columns(raw, path):
 
 def _clean(frame, counts, noted):
     """Drop what cannot be used, blank failed signal-to-noise ratios."""
+    if (frame["obsid"] < 0).any():  # no release has such rows: edited files do
+        frame = drop_rows(frame, frame["obsid"] < 0, "no obsid", counts)
     frame = drop_rows(frame, bad_position(frame["ra"], frame["dec"]), "no position", counts)
     for band in "ugriz":
         failed = frame[f"snr{band}"] >= SNR_FAILED

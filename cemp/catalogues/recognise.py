@@ -1,6 +1,5 @@
 """Which catalogue is this? Told from what is in a file, never from its name."""
 
-import gzip
 import zlib
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from astropy.io import fits
 
 from cemp.catalogues import apogee, jinabase, lamost, saga, subaru, yoon
 from cemp.catalogues.placco import read_placco
-from cemp.catalogues.sanity import check_file, is_fits, is_gzip
+from cemp.catalogues.sanity import check_file, is_fits, text_head
 from cemp.errors import BadInputError
 
 #: Kind -> how it is called and what reads it.
@@ -41,18 +40,9 @@ def _fits_columns(path):
         raise BadInputError(f"{path} holds no FITS table ({error}): fetch it again") from error
 
 
-def _text_columns(path):
-    """Names in the first line that is no comment."""
-    with gzip.open(path) if is_gzip(path) else open(path, "rb") as stream:
-        lines = (line for line in stream if not line.startswith(b"#"))
-        head = next(lines, b"").decode("utf-8-sig", "replace")
-    separator = max("\t|,", key=head.count)
-    return [name.strip().strip('"') for name in head.split(separator)]
-
-
 def _columns(path):
     """Names of the columns of a file of any kind."""
-    return _fits_columns(path) if is_fits(path) else _text_columns(path)
+    return _fits_columns(path) if is_fits(path) else text_head(path)[0]
 
 
 def _folder_kind(folder):

@@ -12,10 +12,9 @@ from cemp.catalogues.common import (
     parse_angles,
     parse_numbers,
 )
-from cemp.catalogues.sanity import check_file, check_labels, check_positions
+from cemp.catalogues.sanity import check_labels, check_positions, read_cells
 from cemp.catalogues.solar import to_asplund
 from cemp.constants import SOLAR_A
-from cemp.errors import BadInputError
 
 #: Names under which exports give a quantity; the first one present is used.
 NAMES = {
@@ -52,19 +51,8 @@ IRON = ("[fe/h]", "fe_h", "feh", "[fe_i/h]", "[fe_ii/h]")
 
 
 def _read_text(path):
-    """Read every cell as text; tabs if the header has any, else bars or commas."""
-    path = check_file(path, "saga_table")
-    with open(path, encoding="utf-8-sig", errors="replace") as stream:
-        lines = (line for line in stream if not line.startswith("#"))
-        head = next(lines, "")
-    separator = max("\t|,", key=head.count)
-    try:
-        table = pd.read_csv(
-            path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig",
-            comment="#" if separator == "\t" else None,
-        )  # fmt: skip
-    except (ValueError, OSError) as error:
-        raise BadInputError(f"{path} cannot be read ({error}): export it again") from error
+    """Read every cell as text."""
+    table = read_cells(path, "saga_table", comment="#")
     table.columns = [c.strip().strip('"').lower().replace(" ", "_") for c in table.columns]
     return table.apply(lambda column: column.str.strip())
 

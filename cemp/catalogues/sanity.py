@@ -1,9 +1,11 @@
 """Is this file what it should be? Checks that every reader makes before it believes a number."""
 
 import gzip
+import zlib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from cemp.errors import BadInputError
 
@@ -77,6 +79,76 @@ def is_fits(path):
     """
     with gzip.open(path) if is_gzip(path) else open(path, "rb") as stream:
         return stream.read(9) == b"SIMPLE  ="
+
+
+def text_head(path):
+    """Read the names of a text table: tabs separate them if there are any, else bars or commas.
+
+    Parameters
+    ----------
+    path : path_like
+        Compressed by gzip or not; lines that begin with # are left out.
+
+    Returns
+    -------
+    names : list of str
+    separator : str
+
+    Raises
+    ------
+    BadInputError
+        If the file ends in the middle of a row: its last line is short and not ended.
+    """
+    with gzip.open(path) if is_gzip(path) else open(path, "rb") as stream:
+        head = next((line for line in stream if not line.startswith(b"#")), b"")
+    head = head.decode("utf-8-sig", "replace")
+    separator = max("\t|,", key=head.count)
+    _check_end(path, separator, head.count(separator))
+    return [name.strip().strip('"') for name in head.split(separator)], separator
+
+
+def _check_end(path, separator, least):
+    """Refuse a text that was cut; gzip tells of a cut itself."""
+    if is_gzip(path):
+        return
+    with open(path, "rb") as stream:
+        stream.seek(max(0, Path(path).stat().st_size - 65_536))
+        before, _, last = stream.read().rpartition(b"\n")
+    if before and last.strip() and last.count(separator.encode()) < least:
+        raise BadInputError(f"{path} ends in the middle of a row: fetch the file again")
+
+
+def read_cells(path, parameter, comment=None):
+    """Read a text table, every cell as text.
+
+    Parameters
+    ----------
+    path : path_like
+        As for `text_head`.
+    parameter : str
+        As for `check_file`.
+    comment : str, optional
+        Begins comments within tables that tabs separate; elsewhere it is part of a cell.
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Raises
+    ------
+    BadInputError
+        If it is no table or a damaged one.
+    """
+    path = check_file(path, parameter)
+    try:
+        _, separator = text_head(path)
+        return pd.read_csv(
+            path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig",
+            encoding_errors="replace", comment=comment if separator == "\t" else None,
+            compression="gzip" if is_gzip(path) else None,
+        )  # fmt: skip
+    except (ValueError, OSError, EOFError, zlib.error) as error:
+        raise BadInputError(f"{path} cannot be read ({error}): fetch the file again") from error
 
 
 def check_positions(ra, dec, path):

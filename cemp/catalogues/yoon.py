@@ -17,8 +17,7 @@ from cemp.catalogues.common import (
     parse_numbers,
 )
 from cemp.catalogues.names import star_key
-from cemp.catalogues.sanity import check_file, check_labels, check_positions
-from cemp.errors import BadInputError
+from cemp.catalogues.sanity import check_labels, check_positions, read_cells
 
 NEEDED = ("Name", "ID", "RA", "DEC", "pmRA (mas/yr)", "pmDEC (mas/yr)", "[Fe/H]", "ul[Fe/H]",
           "c[C/Fe]", "CEMP class", "CEMP group", "Abundance reference")  # fmt: skip
@@ -51,11 +50,7 @@ def read_yoon(path):
     epoch 2000 (BD+44 493 stands where it stood then, 1.8 arcsec from its place in Gaia DR2), and
     proper motions those of Gaia DR2 [mas/yr].
     """
-    check_file(path, "the list of CEMP stars")
-    try:
-        raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (ValueError, OSError) as error:
-        raise BadInputError(f"{path} cannot be read ({error}): fetch the file again") from error
+    raw = read_cells(path, "the list of CEMP stars")
     need_columns(raw, NEEDED, path, "the list of CEMP stars with Yoon-Beers groups")
     ra, ra_step = parse_angles(raw["RA"], hours=True)
     dec, dec_step = parse_angles(raw["DEC"], hours=False)

@@ -30,7 +30,7 @@ TOLERANCE = 75.0
 
 @lru_cache(maxsize=4)
 def _template(mean):
-    """Mean lines (bytes of float64) at every shift: (n_lag, n_wave); made once, as parts are many."""
+    """Mean lines (bytes of float64) at every shift: (n_lag, n_wave); once, as parts are many."""
     lines = np.frombuffer(mean) - 1
     return np.stack([np.interp(LOG_WAVE * np.exp(-lag * STEP), WAVE, lines) for lag in LAGS])
 
