@@ -47,7 +47,9 @@ def write(runs, seeds, epochs, log=print):
                             "variant; run `make ablation` again")  # fmt: skip
     records = [runs.record(name, seed) for name in predictions for seed in predictions[name]]
     about = {"profile": runs.paths.profile, "seeds": list(seeds), "epochs": epochs,
-             "runs": len(records), "marks": sorted({record["mark"] for record in records})}
+             "runs": len(records),
+             "cpu_seconds": {"runs": sum(record["cpu_seconds"] for record in records)},
+             "marks": sorted({record["mark"] for record in records})}
     tables = {
         "ablation_runs.csv": pd.DataFrame(records).drop(columns="mark", errors="ignore"),
         "ablation.csv": table,
