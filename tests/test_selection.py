@@ -1,6 +1,8 @@
 """The selection: its recipe, its simulation and its rates have known answers."""
 
+import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -435,6 +437,34 @@ def test_rates_of_another_run_are_recognised():
     assert origin.differences(about, made, function | {"recipe": other["recipe"]}) == ["function"]
     assert origin.differences({"weights_sha256": "ab"}, made) == ["errors", "recipe", "nights"]
     assert origin.digest(made) != origin.digest(other) and len(origin.digest(made)) == 16
+
+
+def test_ingredients_tell_what_changed(tmp_path, monkeypatch):
+    monkeypatch.setattr(origin, "grid_hash", lambda: "grid")
+    for name, content in (("03/macrn", {"weights_sha256": "ab"}), ("05/errors", {"pair": [1.0]})):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    Recipe(p_threshold=0.675).to_json(tmp_path / "05" / "recipe.json")
+
+    def bench_of(depth, limit, n):
+        wave = np.linspace(0, 1, 600)
+        emulator = SimpleNamespace(emulate=lambda x: (1 - depth * wave[None], np.ones((1, 600))))
+        domain = SimpleNamespace(limits_={"reconstruction": limit}, bases_=SimpleNamespace(
+            bases_=[SimpleNamespace(variance_=np.ones(3))]))
+        return SimpleNamespace(maker=SimpleNamespace(emulator=emulator), domain=domain,
+                               nights=made_nights(n))
+
+    paths = SimpleNamespace(build=tmp_path)
+    made = origin.ingredients(paths, bench_of(0.5, np.float64(2), 40))
+    about = json.loads(json.dumps(made))
+    assert origin.differences(about, origin.ingredients(paths, bench_of(0.5, 2.0, 40))) == []
+    for other, name in (((0.6, 2.0, 40), "emulator"), ((0.5, 2.1, 40), "domain"),
+                        ((0.5, 2.0, 50), "nights")):
+        again = origin.ingredients(paths, bench_of(*other))
+        assert origin.differences(about, again) == [name]
+    Recipe(p_threshold=0.7).to_json(tmp_path / "05" / "recipe.json")
+    again = origin.ingredients(paths, bench_of(0.5, 2.0, 40))
+    assert origin.differences(about, again) == ["recipe"]
 
 
 shipped = pytest.mark.skipif(not (product.SHIPPED / "simulated.npz").is_file(),
