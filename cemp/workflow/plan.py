@@ -88,7 +88,7 @@ def run_steps(paths, counts, spectra, rates, settings, recorded, cores):
         step("01", f"match {n:,} rows, with 3 label tables", n / rates.match_rows,
              6e8 + max(rates.match_bytes * n, 2 * each), 0.4 * each),
         step("02", f"{spectra:,} spectra to vectors, {jobs} processes",
-             spectra / rates.preprocessing / jobs, 8e8 + 2 * each,
+             spectra / rates.preprocessing / jobs, 8e8 + each,  # 5 columns of 20, and a report
              rates.vector_bytes * spectra + rates.labelled_bytes * counts.labelled),
         step("03", f"{epochs} epochs of {counts.bright:,} spectra", trained / rates.training,
              6e8 + rates.sample_bytes * (counts.bright + counts.validation), 2e7),
