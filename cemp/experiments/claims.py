@@ -199,7 +199,7 @@ def _cost_claims(grown):
     """Claim (a): costs, as (key, claim, found, verdict)."""
     rows = []
     for key, name, claim in (("Search", "search", "a search of a library costs more"),
-                             ("Refine", "refine", "so does a fit with an emulator"),
+                             ("Refine", "refine", "a fit with an emulator costs more"),
                              ("Network", "tuned", "the network's cost does not grow")):
         value, low, high = grown.loc[name, ["value", "low", "high"]]
         found = f"times {value:.2f} a label ({low:.2f} to {high:.2f})"
@@ -212,7 +212,8 @@ def _pair_claim(key, claim, row, border=0.0):
     """One claim that a value is smaller than another, or larger by less than a border."""
     low, high = row["low"], row["high"]
     found = (f"{row['value']:.2f} against {row['first']:.2f} dex "
-             f"({row['difference']:+.2f}, {low:+.2f} to {high:+.2f})")  # fmt: skip
+             f"({row['difference']:+.2f}, {low:+.2f} to {high:+.2f})"
+             if np.isfinite(low + high) else "too few stars")  # fmt: skip
     return key, claim, found, verdict(low, high, border)
 
 
