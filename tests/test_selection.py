@@ -465,6 +465,11 @@ def test_ingredients_tell_what_changed(tmp_path, monkeypatch):
     Recipe(p_threshold=0.7).to_json(tmp_path / "05" / "recipe.json")
     again = origin.ingredients(paths, bench_of(0.5, 2.0, 40))
     assert origin.differences(about, again) == ["recipe"]
+    assert origin.trained_again(["recipe"]) and not origin.trained_again([])
+    (tmp_path / "inputs").mkdir()
+    (tmp_path / "inputs" / "03_training.json").write_text('{"parameters": {"epochs": 9}}')
+    longer = origin.differences(about, origin.ingredients(paths, bench_of(0.5, 2.0, 40)))
+    assert longer == ["training", "recipe"] and not origin.trained_again(longer)
 
 
 shipped = pytest.mark.skipif(not (product.SHIPPED / "simulated.npz").is_file(),

@@ -1,7 +1,10 @@
 """What made a simulation: kept beside its rates, so that a run sees whether they are its own.
 
 Rates belong to one network with its errors, recipe, domain, emulator and observations. A run that
-shares all of these may quote them; another one, trained again or on another survey, may not.
+shares all of these may quote them. So may one that has trained the same network, with the same
+settings on the same stars, on another machine: its last bits differ, and with them the weights and
+what is fitted to its answers; it has to say that the rates are those of the network as committed.
+Another network or another survey may not.
 """
 
 import hashlib
@@ -17,9 +20,23 @@ from cemp.synthesis.grid import grid_hash
 PROBE = (4800.0, 1.8, -2.5, 1.0, 0.4, 0.0)
 
 
-def network_hash(paths):
-    """Tell which network a profile has trained: SHA-256 of its weights."""
-    return json.loads((paths.build / "03" / "macrn.json").read_text())["weights_sha256"]
+#: What differs when the same network is trained on another machine.
+TRAINED = {"weights_sha256", "errors", "recipe", "domain"}
+
+#: Entries of a network's record that decide what is trained, and on what.
+TRAINING = ("config", "seed", "n_train", "trained_on", "label_mean", "label_scale")
+
+
+def network(paths):
+    """Read the record of the network that a profile has trained."""
+    return json.loads((paths.build / "03" / "macrn.json").read_text())
+
+
+def training(paths):
+    """Describe how a profile's network was trained: its record, and notebook 03's parameters."""
+    record, run = network(paths), paths.build / "inputs" / "03_training.json"
+    made = {name: record.get(name) for name in TRAINING}
+    return made | (json.loads(run.read_text())["parameters"] if run.is_file() else {})
 
 
 def ingredients(paths, bench):
@@ -42,7 +59,8 @@ def ingredients(paths, bench):
     flux = np.multiply(*(a[0] / a[0].mean() for a in bench.maker.emulator.emulate([PROBE])))
     nights, domain = bench.nights, bench.domain
     made = {
-        "weights_sha256": network_hash(paths),
+        "weights_sha256": network(paths)["weights_sha256"],
+        "training": training(paths),
         "grid": grid_hash(),
         "errors": json.loads((paths.build / "05" / "errors.json").read_text()),
         "recipe": asdict(Recipe.from_json(paths.build / "05" / "recipe.json")),
@@ -84,6 +102,17 @@ def differences(about, made, function=None):
         if any(function.get(name) != about.get(name) for name in names):
             differ.append("function")
     return differ
+
+
+def trained_again(differs):
+    """Tell whether `differences` are those of the same network trained on another machine.
+
+    Examples
+    --------
+    >>> trained_again(["weights_sha256", "errors"]), trained_again(["weights_sha256", "grid"])
+    (True, False)
+    """
+    return bool(differs) and set(differs) <= TRAINED
 
 
 def _same(a, b):
