@@ -22,7 +22,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 PROFILE     ?= demo
 TIMEOUT     ?= 3600
 BASE_PYTHON ?= python3
-N           ?= 2000
+N           ?= 2048
 JOBS        ?= 2
 PARALLEL    ?= $(if $(filter dr11,$(PROFILE)),1,2)
 FETCH       ?= labelled
@@ -301,7 +301,7 @@ GRID_CHECK  := 1 43
 	$(GRID_PYTHON) -m pip install --disable-pip-version-check -q -r $<
 	@touch $@
 
-grid: .venv-grid/installed ## compute the first N=2000 synthetic spectra with JOBS=2 (16 s each a core; goes on where it stopped)
+grid: .venv-grid/installed ## compute the first N=2048 synthetic spectra with JOBS=2 (16 s each a core; goes on where it stopped)
 	@$(GRID_PYTHON) -m cemp.synthesis.run --n $(N) --jobs $(JOBS) --out build/grid
 
 grid-collect: .venv-grid/installed ## put the computed spectra into cemp/data/grid
