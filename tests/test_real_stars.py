@@ -202,9 +202,10 @@ def test_the_balmer_cores_do_not_matter_to_the_fit(emulator):
     assert fit["teff"] == pytest.approx(5700, abs=20)
 
 
-def test_doubled_lines_are_not_used():
-    used = used_pixels(FitSettings())
-    assert not used[(WAVE > 4985) & (WAVE < 5018)].any() and used[WAVE == 5100].all()
+def test_used_pixels_are_the_windows_without_what_is_masked():
+    used = used_pixels(FitSettings(windows=((4030, 5700), (5900, 6855)), masked=((4862.7, 20),)))
+    assert used[(WAVE > 4985) & (WAVE < 5018)].all() and used[WAVE == 6000].all()
+    assert not used[np.isin(WAVE, (4000, 4860, 5800, 7000))].any()
 
 
 def test_unknown_parameters_are_refused(emulator):
