@@ -229,3 +229,11 @@ def test_the_grid_is_inside_its_own_limits():
 def test_one_label_outside_is_enough(labels):
     near = (5000, 2.5, -2, 0, 0.4, 0)
     assert validate.inside([near, labels]).tolist() == [True, False]
+
+
+def test_the_package_holds_all_of_the_first_points_that_can_be(tmp_path):
+    from cemp.synthesis.run import IMPOSSIBLE, grid_tasks
+
+    assert grid_tasks(tmp_path, 2048) == []
+    assert IMPOSSIBLE.isdisjoint(gr.load_grid().index.tolist())
+    assert len(gr.load_grid().index) == 2048 - len(IMPOSSIBLE)

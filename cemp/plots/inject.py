@@ -25,7 +25,7 @@ def draw_example(data):
     -------
     matplotlib.figure.Figure
     """
-    fig, axes = subplots(1, 3, width=PAGE, height=2.5, sharey=True,
+    fig, axes = subplots(1, 3, width=PAGE, height=2.7, sharey=True,
                          gridspec_kw={"width_ratios": (2, 1, 1)})  # fmt: skip
     styles = ("-", "--", ":")
     for ax, (low, high), name in zip(axes, WINDOWS, ("CH", "C$_2$", "C$_2$, Mg b"), strict=True):
@@ -37,7 +37,7 @@ def draw_example(data):
         ax.set(xlim=(low, high), ylim=(0.38, 1.12), title=name,
                xlabel=r"rest wavelength [$\mathrm{\AA}$]")  # fmt: skip
     axes[0].set_ylabel("flux / continuum")
-    axes[2].legend(loc="lower left", handlelength=1.6)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncol=3)
     fig.suptitle(str(data["title"]), fontsize=8)
     return fig
 
@@ -55,11 +55,12 @@ def draw_recovery(data):
     -------
     matplotlib.figure.Figure
     """
-    fig, (left, middle, right) = subplots(1, 3, width=PAGE, height=2.6)
+    fig, (left, middle, right) = subplots(1, 3, width=PAGE, height=2.8)
     draw_points(left, data, "c_fe_injected", "c_fe")
     left.plot((-0.2, 1.7), (-0.2, 1.7), color="0.4", lw=0.7)
     left.set(xlabel="injected [C/Fe] [dex]", ylabel="recovered [C/Fe] [dex]", xlim=(0.1, 1.7))
-    left.legend(loc="upper left", markerscale=1.3)
+    fig.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncol=3,
+               markerscale=1.3)  # fmt: skip
     draw_scatter(middle, data)
     draw_points(right, data, "raised", "d_fe_h")
     right.axhline(0, color="0.4", lw=0.7)
@@ -112,7 +113,7 @@ def draw_completeness(data):
     -------
     matplotlib.figure.Figure
     """
-    fig, axes = subplots(1, 2, width=PAGE, height=2.7, sharex=True, sharey=True)
+    fig, axes = subplots(1, 2, width=PAGE, height=2.9, sharex=True, sharey=True)
     titles = ("[Fe/H] $<-2$: completeness above 0.7", r"$-2\leq$ [Fe/H] $<-1.5$: contamination")
     looks = (("x", ":", COLOURS[1]), ("s", "--", COLOURS[2]), ("o", "-", COLOURS[0]))
     for ax, name, title in zip(axes, ("poor", "other"), titles, strict=True):
@@ -127,5 +128,5 @@ def draw_completeness(data):
         ax.axvline(0.7, color="0.5", lw=0.7)
         ax.set(xlabel=f"injected {LABEL_TEXT['c_fe']}", title=title, ylim=(-0.03, 1.03))
     axes[0].set_ylabel("share made candidates")
-    axes[1].legend(loc="upper left")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncol=3)
     return fig

@@ -51,6 +51,10 @@ class Task:
     fine: bool = False
 
 
+#: Points at which the atmosphere network fails (9 of the 80 layers come out impossible).
+IMPOSSIBLE = {1380}
+
+
 @dataclass
 class Report:
     """What came of a run: numbers of spectra, and the failed with their reasons."""
@@ -204,7 +208,8 @@ def grid_tasks(out, n, indices=None):
     ----------
     out : str or pathlib.Path
     n : int
-        First points of the design; those in the package's grid are left out.
+        First points of the design; those in the package's grid and those without an atmosphere
+        (`IMPOSSIBLE`) are left out.
     indices : list of int, optional
         These and no others, whether or not the grid has them.
 
@@ -213,7 +218,7 @@ def grid_tasks(out, n, indices=None):
     list of Task
     """
     if indices is None:
-        indices = sorted(set(range(n)) - set(load_grid().index.tolist()))
+        indices = sorted(set(range(n)) - set(load_grid().index.tolist()) - IMPOSSIBLE)
     elif not all(0 <= k < DESIGN_SIZE for k in indices):
         raise BadInputError(f"a design index lies in 0 to {DESIGN_SIZE - 1}")
     labels = draw()
