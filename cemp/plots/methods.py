@@ -139,11 +139,15 @@ def draw_classes(data):
     """
     names = data["names"]
     fig, (left, right) = subplots(1, 2, width=PAGE, height=max(3.2, 1.2 + 0.17 * len(names)))
-    for place, name in enumerate(names):
-        look = method_style(place)
-        left.plot(data[f"recall_{place}"], data[f"precision_{place}"], lw=0.8, color=look["color"],
-                  ls=look["ls"])  # fmt: skip
-        left.plot(*data["cut"][::-1, place], ms=4, label=str(name), **look)
+    for place, name in enumerate(map(str, names)):
+        named = name in _NAMED
+        colour, marker, style = _NAMED.get(name, ("0.75", "o", "-"))
+        left.plot(data[f"recall_{place}"], data[f"precision_{place}"], color=colour, ls=style,
+                  lw=1.2 if named else 0.6, zorder=3 if named else 1)  # fmt: skip
+        left.plot(*data["cut"][::-1, place], marker, ms=5 if named else 3, color=colour, ls=style,
+                  mec="k" if named else "0.5", mew=0.5, zorder=4 if named else 2,
+                  label=name if named else None)  # fmt: skip
+    left.plot([], [], "o-", color="0.75", ms=3, mec="0.5", mew=0.5, label="the other methods")
     left.axhline(float(data["share"]), color="0.6", lw=0.6, ls=":")
     left.set(xlabel="recall", ylabel="precision", xlim=(0.4, 1.0), ylim=(0.4, 1.02))
     handles, texts = left.get_legend_handles_labels()
@@ -205,7 +209,7 @@ def draw_cost(data):
     ----------
     data : dict of ndarray
         names, fit_s, spectra_per_s, area (n,): CPU seconds, rate of one core, and the area under
-        the precision-recall curve.
+        the precision-recall curve; title (str).
 
     Returns
     -------
@@ -220,6 +224,7 @@ def draw_cost(data):
     right.set_xlabel("area under the precision-recall curve")
     handles, texts = right.get_legend_handles_labels()
     fig.legend(handles, texts, loc="outside right center", fontsize=6)
+    fig.suptitle(str(data.get("title", "mock survey")), fontsize=8)
     return fig
 
 
@@ -246,8 +251,8 @@ def draw_reliability(data):
             for name, place, inside in zip(data["names"], data["places"], data[f"{label}_{i}"],
                                            strict=True):  # fmt: skip
                 look = method_style(int(place))
-                ax.plot(data["nominal"], inside, color=look["color"], ls=look["ls"], lw=0.9,
-                        label=str(name))  # fmt: skip
+                ax.plot(data["nominal"], inside, lw=0.9, ms=3, label=str(name),
+                        markevery=(1 + int(place) % 4, 4), **look)  # fmt: skip
             ax.set_title(f"{text}, {what}")
         line[0].set_ylabel("share of the truth inside")
     for ax in axes[1]:

@@ -38,13 +38,13 @@ def draw_check(data):
     Parameters
     ----------
     data : dict of str to ndarray
-        file_<label>, simulated_<label>: predicted minus true; ks and paired, (4,), p-values.
+        file_<label>, simulated_<label>: predicted minus true; ks and paired, (4,), p-values; note.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    fig, axes = subplots(1, 4, width=PAGE, height=2.1, sharey=True)
+    fig, axes = subplots(1, 4, width=PAGE, height=2.3, sharey=True)
     tests = zip(data["ks"], data.get("paired", np.full(4, np.nan)), strict=True)
     for ax, (name, text), p in zip(axes, list(LABEL_TEXT.items())[:4], tests, strict=True):
         for source, style in (("file", {"color": "k", "linewidth": 2.2, "alpha": 0.45}),
@@ -56,6 +56,7 @@ def draw_check(data):
         ax.set_title("p = {:.1g} (KS), {:.1g} (paired)".format(*p), fontsize=7)
     axes[0].set_ylabel("share of spectra below")
     axes[0].legend(loc="upper left")
+    _note(fig, data)
     return fig
 
 
@@ -217,7 +218,7 @@ def draw_yield(data):
     ----------
     data : dict of str to ndarray
         hours_<order>, expected_<order>; names of the orders, and their texts; true_<order> where
-        the truth is known (else empty).
+        the truth is known (else empty); note.
 
     Returns
     -------
@@ -234,4 +235,5 @@ def draw_yield(data):
                 label=f"truly CEMP, {data['texts'][0]}")
     ax.set(xlabel="hours at the telescope", ylabel="CEMP stars", xscale="log")
     ax.legend(loc="upper left")
+    _note(fig, data)
     return fig

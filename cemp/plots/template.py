@@ -38,7 +38,7 @@ def draw_fit(top, bottom, data, low=3850, high=5700):
     top.plot(wave, data["flux"][shown], color=COLOURS[6], lw=0.6, label="observed (mock)")
     top.plot(wave, data["model"][shown], color=COLOURS[5], lw=0.8, ls="--", label="best template")
     top.set(xlim=(low, high), ylim=(None, 1.25), ylabel="flux / continuum", xticklabels=[])
-    top.legend(loc="lower right", ncol=2)
+    top.legend(loc="lower right", bbox_to_anchor=(1, 1), ncol=2, borderaxespad=0.1)
     bottom.plot(wave, data["residual"][shown], color=COLOURS[0], lw=0.5)
     bottom.set(xlim=(low, high), ylim=(-6, 6), ylabel=r"residual [$\sigma$]",
                xlabel="rest wavelength in vacuum [Å]")
@@ -102,7 +102,8 @@ def draw_template(data):
     draw_surface(axes[2, 1], data, 1, ("teff", "logg"), (0, 1))
     axes[2, 1].invert_yaxis()
     axes[2, 1].invert_xaxis()
-    axes[2, 0].legend(loc="upper right", fontsize=6, handlelength=1.2, markerscale=0.7)
+    handles, texts = axes[2, 0].get_legend_handles_labels()
+    fig.legend(handles, texts, loc="outside lower center", ncols=len(texts), handlelength=1.5)
     return fig
 
 
@@ -114,7 +115,7 @@ def draw_template_errors(data):
     ----------
     data : dict of str to ndarray
         ``matched_snr`` (n,), ``matched`` (n, 4): found - true of stars of the library;
-        ``mock_snr`` (m,), ``mock`` (m, 4): the same of the mock's spectra.
+        ``mock_snr`` (m,), ``mock`` (m, 4): the same of the mock's spectra; title (str).
 
     Returns
     -------
@@ -134,5 +135,7 @@ def draw_template_errors(data):
                ylabel=r"$\Delta$ " + LABEL_TEXT[name])
     for ax in axes[1]:
         ax.set_xlabel("S/N in g")
-    axes[0, 0].legend(loc="upper right", markerscale=2)
+    handles, texts = axes[0, 0].get_legend_handles_labels()
+    fig.legend(handles, texts, loc="outside lower center", ncols=2, markerscale=2)
+    fig.suptitle(str(data.get("title", "mock survey")), fontsize=8)
     return fig

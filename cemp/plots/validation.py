@@ -132,7 +132,8 @@ def draw_misses(data):
                 ax.plot(data["wave"][inside], data[name][i, inside], label=text, **style)
             ax.set(xlim=(low, high), ylim=(0.0, 1.35))
     handles = axes[0, 0].get_legend_handles_labels()
-    fig.legend(*handles, loc="outside upper center", ncols=3)
+    fig.legend(*handles, loc="outside upper center", ncols=3, title=str(data["note"]),
+               title_fontsize=8)  # fmt: skip
     fig.supylabel("normalised flux", fontsize=8)
     fig.supxlabel(r"rest wavelength in vacuum [$\mathrm{\AA}$]; left CH G band, right C$_2$",
                   fontsize=8)
