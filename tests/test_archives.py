@@ -15,10 +15,8 @@ import time
 import traceback
 
 import numpy as np
-import pandas as pd
 import pooch
 import pytest
-import yaml
 from astropy.io import fits
 
 from cemp.archives import secret as secrets
@@ -39,10 +37,11 @@ from cemp.archives.settings import FetchSettings
 from cemp.archives.sinks import MemorySink, PartSink
 from cemp.archives.spectra import fetch_spectra
 from cemp.errors import BadInputError
-from cemp.paths import ROOT, Paths
+from cemp.paths import ROOT
 from cemp.workflow import data
 from tests.failing_server import running_archive
 from tests.made_spectra import star, table_bytes
+from tests.real_profile import SAGA, make_checkout, observe
 
 TOKEN = "s3cret/Tok+en=&é"
 QUICK = {"per_second": 20.0, "first_wait_s": 0.01, "timeout_s": 0.8, "attempts": 3}
@@ -394,36 +393,12 @@ def test_full_disk_ends_the_run_at_once(survey, tmp_path, monkeypatch):
 @pytest.fixture
 def repo(archive, survey, tmp_path):
     """A checkout with a profile whose files the local archive has."""
-    profile = {
-        "01_crossmatch": {"lamost_catalogue": "data/stars.fits.gz", "apogee_catalogue":
-                          "data/apogee.fits", "subaru_folder": "data/subaru",
-                          "saga_table": "data/saga.tsv"},
-        "02_preprocessing": {"spectra_dir": "data/spectra"},
-    }  # fmt: skip
-    folder = tmp_path / "repo" / "notebooks" / "profiles"
-    folder.mkdir(parents=True)
-    (folder / "real.yaml").write_text(yaml.safe_dump(profile))
-    archive.files |= {
-        "/cat": gzip.compress(fits_bytes()), "/apogee": fits_bytes(100),
-        "/J/ReadMe": b"ReadMe 80 . This file\ntable1.dat  4   2  Stars\n", "/J/table1.dat": b"1\n",
-    }  # fmt: skip
-    url = archive.url
-    registry = {"files": [
-        {"name": "stars.fits.gz", "parameter": "lamost_catalogue", "url": url + "/cat?name=stars",
-         "token": True, "rows": 3000, "about_mb": 1},
-        {"name": "apogee.fits", "parameter": "apogee_catalogue", "url": url + "/apogee"},
-        {"name": "subaru", "parameter": "subaru_folder", "url": url + "/J/", "content": "cds"},
-        {"name": "saga.tsv", "parameter": "saga_table", "by_hand": "save the search as text"},
-    ], "spectra": {"url": survey[1].url, "token": True, "bytes": 50000}}  # fmt: skip
-    (tmp_path / "archives.yaml").write_text(yaml.safe_dump(registry))
-    return Paths("real", tmp_path / "repo"), tmp_path / "archives.yaml"
+    return make_checkout(tmp_path / "repo", archive)
 
 
-def observe(paths, survey):
-    """Write the observations that notebook 01 would."""
-    table = pd.DataFrame(survey[0], columns=["obsid", "path"])
-    table["fold"] = ["train"] * 4 + ["search"] * 7 + ["reject"]
-    table.to_parquet(paths.stage("01") / "observations.parquet")
+def observe_all(paths):
+    """Write the observations of the twelve spectra."""
+    observe(paths, range(101, 113), ["train"] * 4 + ["search"] * 7 + ["reject"])
 
 
 def test_a_profile_is_fetched_and_what_is_left_is_said(archive, repo, survey):
@@ -437,8 +412,8 @@ def test_a_profile_is_fetched_and_what_is_left_is_said(archive, repo, survey):
     assert run() == 1  # the table that must be saved by hand
     text = "\n".join(said)
     assert "save the search as text" in text and "make build/real/01/observations.parquet" in text
-    (paths.root / "data" / "saga.tsv").write_text("a\tb\n")
-    observe(paths, survey)
+    (paths.root / "data" / "saga.tsv").write_text(SAGA)
+    observe_all(paths)
     assert run("labelled") == 0 and sum("/spectrum/" in p for p in archive.asked) == 4
     assert run() == 0 and sum("/spectrum/" in p for p in archive.asked) == 11
     asked = len(archive.times)
@@ -460,8 +435,8 @@ def test_without_a_token_the_open_files_come_all_the_same(archive, repo, capsys,
 def test_ctrl_c_is_one_line_and_leaves_nothing_half_written(archive, repo, survey, tmp_path):
     paths, registry = repo
     (paths.root / "data").mkdir()
-    (paths.root / "data" / "saga.tsv").write_text("a\tb\n")
-    observe(paths, survey)
+    (paths.root / "data" / "saga.tsv").write_text(SAGA)
+    observe_all(paths)
     archive.faults = {f"/spectrum/{obsid}": ["hang"] for obsid in (104, 105, 106, 107)}
     code = ("import signal, sys; from pathlib import Path; from cemp.paths import Paths\n"
             "from cemp.workflow import data\n"

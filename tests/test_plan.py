@@ -12,6 +12,7 @@ import yaml
 from astropy.io import fits
 
 from cemp.archives.settings import FetchSettings
+from cemp.catalogues.lamost import NEEDED
 from cemp.errors import BadInputError
 from cemp.paths import ROOT, Paths
 from cemp.workflow import plan, rates
@@ -25,7 +26,7 @@ def repo(tmp_path):
     """A checkout with the real notebooks, a profile of real files and a list of archives."""
     profiles = tmp_path / "notebooks" / "profiles"
     profiles.mkdir(parents=True)
-    for path in (ROOT / "notebooks").glob("0[0-6]_*.ipynb"):
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
         shutil.copy(path, tmp_path / "notebooks")
     for name in ("demo", "dr11"):
         shutil.copy(ROOT / "notebooks" / "profiles" / f"{name}.yaml", profiles)
@@ -35,8 +36,8 @@ def repo(tmp_path):
 def catalogue(path, n):
     """A gzip-compressed FITS table of n rows."""
     buffer = io.BytesIO()
-    column = fits.Column("obsid", "K", array=np.arange(n))
-    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns([column])]).writeto(buffer)
+    columns = [fits.Column(name, "K", array=np.arange(n)) for name in NEEDED]
+    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(columns)]).writeto(buffer)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress(buffer.getvalue()))
 

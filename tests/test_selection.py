@@ -13,7 +13,7 @@ from cemp.candidates.gband import NATIVE
 from cemp.constants import LABELS, N_PIX, WAVE
 from cemp.errors import BadInputError
 from cemp.mock.instrument import InstrumentSettings
-from cemp.selection import agree, bench, origin, product, rates, sets, yields
+from cemp.selection import agree, bench, depth, origin, product, rates, sets, yields
 from cemp.selection import recipe as recipes
 from cemp.selection.domain import draw_training
 from cemp.selection.function import SelectionFunction, halves, selection
@@ -470,6 +470,21 @@ def test_ingredients_tell_what_changed(tmp_path, monkeypatch):
     (tmp_path / "inputs" / "03_training.json").write_text('{"parameters": {"epochs": 9}}')
     longer = origin.differences(about, origin.ingredients(paths, bench_of(0.5, 2.0, 40)))
     assert longer == ["training", "recipe"] and not origin.trained_again(longer)
+
+
+def test_depth_tells_samples_apart_that_one_recipe_treats_alike():
+    # found: 9 of 10 deep in the corner, 5 of 10 near its limits, whatever the sample's mix
+    deep = pd.DataFrame({"fe_h": -3.0, "c_fe": 2.0, "snrg": 50.0, "found": [True] * 9 + [False]})
+    near = pd.DataFrame({"fe_h": [-2.1, -3.0] * 5, "c_fe": [2.0, 0.8] * 5, "snrg": 20.0,
+                         "found": [True] * 5 + [False] * 5})
+    table = depth.depth_table({"few near": pd.concat([deep, deep, deep, near]),
+                               "half near": pd.concat([deep, near]), "none": deep.iloc[:0]})
+    assert table["CEMP"].tolist() == [40, 20, 0]
+    assert table["share near"].tolist()[:2] == pytest.approx([0.25, 0.5])
+    assert table["found"].tolist()[:2] == pytest.approx([0.8, 0.7])
+    for column, share in (("found near", 0.5), ("found deeper", 0.9)):
+        assert table[column].tolist()[:2] == pytest.approx([share, share])
+    assert table.loc["none"].drop("CEMP").isna().all()
 
 
 shipped = pytest.mark.skipif(not (product.SHIPPED / "simulated.npz").is_file(),

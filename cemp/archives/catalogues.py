@@ -8,6 +8,7 @@ import pooch
 
 from cemp.archives.failures import ArchiveError, DiskError, WrongFileError
 from cemp.archives.sinks import PartSink
+from cemp.archives.there import FileOnDiskError, check_whole, file_there
 from cemp.archives.verify import check_fits, refuse_web_page
 from cemp.atomic import atomic_path
 from cemp.errors import BadInputError
@@ -36,7 +37,11 @@ def read_checksums(folder):
     path, known = Path(folder) / CHECKSUMS, {}
     if not path.is_file():
         return known
-    for line in path.read_text().splitlines():
+    try:
+        lines = path.read_text().splitlines()
+    except UnicodeDecodeError:
+        raise BadInputError(f"{path} is no text: remove it; it is written anew") from None
+    for line in lines:
         if not line.strip() or line.startswith("#"):
             continue
         name, _, value = line.rpartition(" ")
@@ -61,7 +66,7 @@ def record_checksum(path):
                              "# the file to it\n" + "".join(lines))
 
 
-def fetch_file(url, path, fetcher, with_token=False, content="fits"):
+def fetch_file(url, path, fetcher, with_token=False, content="fits", check=lambda path: None):
     """Have a file at its place: the one that is there, or the archive's.
 
     Parameters
@@ -75,6 +80,9 @@ def fetch_file(url, path, fetcher, with_token=False, content="fits"):
         Whether the archive wants the token.
     content : str
         ``"fits"``, or ``"text"`` for anything that is no web page.
+    check : callable
+        Called with the path of a file that has no checksum yet, before it is recorded; raises
+        `ArchiveError` if it is another file than the one wanted.
 
     Returns
     -------
@@ -88,16 +96,23 @@ def fetch_file(url, path, fetcher, with_token=False, content="fits"):
     """
     path = Path(path)
     expected = read_checksums(path.parent).get(path.name)
-    there = path.is_file()
+    there = file_there(path)
+    if there and not expected:
+        check_whole(path, content)
+        check(path)
     if there and expected and f"sha256:{pooch.file_hash(str(path))}" != expected:
         raise WrongFileError(
             f"{path} is not the file that {CHECKSUMS} beside it records (changed or damaged): "
             f"remove it to have it fetched again, or remove its line there to keep it"
         )
     if not there:
-        _fetch(url, path, expected, _downloader(fetcher, path, with_token, content))
+        _fetch(url, path, expected, _downloader(fetcher, path, with_token, content, check))
     if not expected:
-        record_checksum(path)
+        try:
+            record_checksum(path)
+        except BadInputError:
+            if not there:  # a copy that somebody keeps for us may be read only: it is as good
+                raise
     return not there
 
 
@@ -117,11 +132,12 @@ def _fetch(url, path, expected, downloader):
             f"not kept. If the archive has a new version, remove the line of {path.name} there"
         ) from None
     except OSError as error:
-        raise DiskError(f"cannot write {path}: {error.strerror or error}; free space or correct "
-                        "the permissions and run again") from None
+        cause = error.__context__ if error.strerror is None else error  # pooch wraps it in words
+        raise DiskError(f"cannot write {path}: {getattr(cause, 'strerror', None) or error}; free "
+                        "space or correct the permissions and run again") from None
 
 
-def _downloader(fetcher, path, with_token, content):
+def _downloader(fetcher, path, with_token, content, check):
     """Make what pooch calls to download: patient, resuming, checked before pooch sees it."""
 
     def download(url, output_file, _store):
@@ -132,12 +148,22 @@ def _downloader(fetcher, path, with_token, content):
                 refuse_web_page(stream.read(2000), url, with_token)
             if content == "fits":
                 check_fits(sink.part, url)
+            _check_came(check, sink.part, url)
         except ArchiveError:
             sink.forget()  # whole, and wrong: nothing to go on from
             raise
         sink.move_to(output_file)
 
     return download
+
+
+def _check_came(check, part, url):
+    """See that what came is the file wanted; the message names its address."""
+    try:
+        check(part)
+    except ArchiveError as error:
+        reason = str(error).replace(str(part), "it")
+        raise WrongFileError(f"{url}: another file came, and was not kept ({reason})") from None
 
 
 def fetch_cds(url, folder, fetcher):
@@ -161,6 +187,9 @@ def fetch_cds(url, folder, fetcher):
         If a file cannot be had, or the ReadMe lists none.
     """
     url, folder = url.rstrip("/") + "/", Path(folder)
+    if folder.is_file():
+        raise FileOnDiskError(f"{folder} is a file where a folder belongs: move it away, or "
+                              "correct the profile")
     fresh = fetch_file(urljoin(url, "ReadMe"), folder / "ReadMe", fetcher, content="text")
     names = cds_tables((folder / "ReadMe").read_text(encoding="utf-8", errors="replace"))
     if not names:

@@ -1,5 +1,6 @@
 """Which files a profile needs, where they come from and where they go."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -97,14 +98,38 @@ def read_registry(path=REGISTRY):
         spectra = SpectraSource(**text["spectra"])
     except OSError as error:
         raise BadInputError(f"{path}: {error.strerror}; give the list of archives") from error
-    except (yaml.YAMLError, KeyError, TypeError) as error:
+    except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
         raise BadInputError(f"{path} is no list of archives ({' '.join(str(error).split())}); "
                             "see cemp/data/archives.yaml") from error
-    addresses = [s.url for s in sources if s.url] + [spectra.url]
-    wrong = [url for url in addresses if urlsplit(url).scheme not in ("http", "https")]
-    if wrong:
-        raise BadInputError(f"{path}: {wrong[0]} is no http(s) address; correct it")
+    _check_registry(path, sources, spectra)
     return sources, spectra
+
+
+def _check_registry(path, sources, spectra):
+    """Refuse entries that make no sense before anything is asked for."""
+    addresses = [s.url for s in sources if not s.by_hand] + [spectra.url]
+    wrong = [u for u in addresses if not _is_address(u)]
+    if wrong:
+        raise BadInputError(f"{path}: {wrong[0]!r} is no http(s) address; correct it")
+    odd = [s.name for s in sources if s.content not in ("fits", "cds")
+           or not _is_size(s.rows) or not _is_size(s.about_mb)]
+    if odd:
+        raise BadInputError(f"{path}: entry {odd[0]}: content must be fits or cds, rows and "
+                            "about_mb numbers; correct it")
+    if spectra.url.count("{obsid}") != 1 or re.search(r"[{}]", spectra.url.replace("{obsid}", "")):
+        raise BadInputError(f"{path}: the address of spectra must hold {{obsid}} once; correct it")
+    if not _is_size(spectra.bytes) or not spectra.bytes:
+        raise BadInputError(f"{path}: bytes of a spectrum must be a number; correct it")
+
+
+def _is_address(url):
+    """Whether it is text that begins as an address does."""
+    return isinstance(url, str) and urlsplit(url).scheme in ("http", "https")
+
+
+def _is_size(value):
+    """Whether it is a number from zero on."""
+    return isinstance(value, int | float) and value >= 0
 
 
 def wanted_files(paths, section, sources):
@@ -120,13 +145,29 @@ def wanted_files(paths, section, sources):
     Returns
     -------
     list of Wanted
+        Without those that the profile leaves out by ``""``.
+
+    Raises
+    ------
+    BadInputError
+        If one is no path, or a profile of real files is silent about one: the notebook would take
+        the demo's mock in its place.
     """
-    out = []
+    out, silent = [], []
     for parameter in dict.fromkeys(source.parameter for source in sources):
         if parameter not in section:
+            silent.append(parameter)
             continue
-        path = paths.resolve(section[parameter])
+        value = section[parameter]
+        if not isinstance(value, str) or (not value and parameter == "lamost_catalogue"):
+            raise BadInputError(f"{paths.parameters}: {parameter} is no path; correct it")
+        if not value:
+            continue
+        path = paths.resolve(value)
         known = [s for s in sources if s.parameter == parameter and s.name == path.name]
         made = paths.root / "build" in path.parents  # notebook 00 writes it: a mock
         out.append(Wanted(parameter, path, known[0] if known else None, made))
+    if silent and not all(file.made for file in out):
+        raise BadInputError(f"{paths.parameters}: {CATALOGUES} does not name {', '.join(silent)}: "
+                            'write where it is (or "" to leave a source of labels out)')
     return out

@@ -42,9 +42,10 @@ class FetchSettings:
 
     def __post_init__(self):
         positive = ("in_flight", "per_second", "attempts", "timeout_s", "give_up_after")
-        wrong = [name for name in positive if not getattr(self, name) > 0]
+        wrong = [name for name in positive if not 0 < getattr(self, name) < 1e6]
         if wrong:
-            raise BadInputError(f"{', '.join(wrong)} must be above zero: correct the command line")
+            raise BadInputError(f"{', '.join(wrong)} must be above zero, and below "
+                                "a million: correct the command line")
         if self.in_flight > 16 or self.per_second > 20:
             raise BadInputError(
                 "no more than 16 spectra at a time and 20 requests a second: archives lock out "

@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from cemp.archives.failures import DiskError, WrongFileError
+from cemp.atomic import hold
 
 
 class MemorySink:
@@ -70,9 +72,10 @@ class PartSink:
         try:
             note = json.loads(self.note.read_text())
             have = self.part.stat().st_size
-        except (OSError, ValueError):
+            known, mark = note["url"], note["mark"]
+        except (OSError, ValueError, TypeError, KeyError):
             return 0, None
-        return (have, note["mark"]) if note.get("url") == url and note.get("mark") else (0, None)
+        return (have, mark) if known == url and mark and isinstance(mark, str) else (0, None)
 
     def begin(self, start, total, mark, url):
         """Open the part where the archive goes on; refuse a file that the disk has no room for."""
@@ -81,11 +84,16 @@ class PartSink:
             free = shutil.disk_usage(self.part.parent).free
             if total is not None and total - start > free - self.spare:
                 raise DiskError(
-                    f"{self.path}: {(total - start) / 1e9:.2f} GB are still to come and "
-                    f"{free / 1e9:.2f} GB of disk are free: free space and run again"
+                    f"{self.path}: {(total - start) / 1e6:,.1f} MB are still to come and "
+                    f"{free / 1e6:,.1f} MB of disk are free, of which {self.spare / 1e6:,.0f} stay "
+                    "so: free space and run again"
                 )
+            self._stream = open(self.part, "ab")  # noqa: SIM115
+            with suppress(ImportError, OSError):  # not every system and disk knows locks
+                hold(self._stream)  # two runs at once would mix their bytes
+            if not start:
+                self._stream.truncate(0)
             self.note.write_text(json.dumps({"url": url, "mark": mark}))
-            self._stream = open(self.part, "ab" if start else "wb")  # noqa: SIM115
         except OSError as error:
             raise self._disk(error) from None
 
@@ -119,5 +127,5 @@ class PartSink:
         self.note.unlink(missing_ok=True)
 
     def _disk(self, error):
-        return DiskError(f"cannot write {self.path}: {error.strerror or error}; free space or "
-                         "correct the permissions and run again: what came is kept")
+        return DiskError(f"cannot write {error.filename or self.path}: {error.strerror or error}; "
+                         "free space or correct the permissions and run again: what came is kept")

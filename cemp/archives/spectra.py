@@ -18,6 +18,7 @@ from cemp.archives.failures import (
 )
 from cemp.archives.secret import VARIABLE
 from cemp.archives.sinks import MemorySink
+from cemp.archives.there import FileOnDiskError, spectrum_there
 from cemp.archives.verify import check_spectrum, refuse_web_page
 from cemp.atomic import atomic_path
 from cemp.errors import BadInputError
@@ -25,6 +26,10 @@ from cemp.errors import BadInputError
 #: Web pages in a row that mean that the archive wants a login.
 PAGES_IN_A_ROW = 3
 FAILED_COLUMNS = ("obsid", "path", "kind", "reason")
+
+
+class _Unplaced(ArchiveError):
+    kind = "no path"
 
 
 @dataclass
@@ -59,7 +64,7 @@ class Tally:
         self.failed += 1
         self.kinds[failure.kind] += 1
         # these say nothing of the health of the archive
-        answered = failure.kind in ("not in the archive", "no path")
+        answered = failure.kind in ("not in the archive", "no path", FileOnDiskError.kind)
         self._in_a_row = 0 if answered else self._in_a_row + 1
         self._last = str(failure)
         self._pages = self._pages + 1 if isinstance(failure, WebPageError) else 0
@@ -89,12 +94,13 @@ def spectrum_file(folder, path):
 
     Raises
     ------
-    BadInputError
-        If the path is empty or leaves the folder.
+    ArchiveError
+        If the path is empty, leaves the folder or cannot be a file's.
     """
     parts = PurePosixPath(path).parts
-    if not parts or parts[0] == "/" or ".." in parts:
-        raise BadInputError(f"'{path}' is no path below {folder}: correct spectrum_pattern")
+    long = any(len(part.encode()) > 255 for part in parts)
+    if not parts or parts[0] == "/" or ".." in parts or "\0" in path or long:
+        raise _Unplaced(f"'{path[:99]}' is no path below {folder}: correct spectrum_pattern")
     return Path(folder).joinpath(*parts)
 
 
@@ -131,6 +137,9 @@ def fetch_one(obsid, path, fetcher, source):
         raise
     except BadInputError as error:  # the disk: atomic_path says what is wrong with it
         raise DiskError(str(error)) from None
+    except OSError as error:
+        raise DiskError(f"cannot write {path}: {error.strerror or error}; correct spectra_dir in "
+                        "the profile, or the permissions, and run again") from None
     return len(data)
 
 
@@ -169,10 +178,11 @@ def fetch_spectra(rows, folder, fetcher, source, failed_csv, tell=lambda tally: 
                 for obsid, path in rows:
                     try:
                         place = spectrum_file(folder, path)
-                    except BadInputError as error:
-                        _count(tally, writer, (obsid, path, 0, _Unplaced(str(error))))
+                        there = spectrum_there(place, obsid)
+                    except (_Unplaced, FileOnDiskError) as error:
+                        _count(tally, writer, (obsid, path, 0, error))
                         continue
-                    if place.is_file() and place.stat().st_size:
+                    if there:
                         tally.kept += 1
                         tell(tally)
                         continue
@@ -186,10 +196,6 @@ def fetch_spectra(rows, folder, fetcher, source, failed_csv, tell=lambda tally: 
     if ending is not None:
         raise ending
     return tally
-
-
-class _Unplaced(ArchiveError):
-    kind = "no path"
 
 
 def _count(tally, writer, result, limit=None):

@@ -72,6 +72,24 @@ def check_fits(path, url):
     WrongFileError
         If it is no FITS file, its gzip is damaged or cut, or its length is not one of whole blocks.
     """
+    fault = fits_fault(path)
+    if fault:
+        raise WrongFileError(f"{url}: what came is {fault}; run again, or check the address")
+
+
+def fits_fault(path):
+    """Say what is wrong with a FITS file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        gzip-compressed (then it is read through) or not.
+
+    Returns
+    -------
+    str
+        ``"cut off"`` or the like; empty if nothing is.
+    """
     with open(path, "rb") as stream:
         packed = stream.read(2) == b"\x1f\x8b"
     try:
@@ -84,11 +102,10 @@ def check_fits(path, url):
             else:
                 size = os.stat(path).st_size
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise WrongFileError(f"{url}: a damaged gzip file came ({error}); run again") from None
+        return f"a damaged gzip file ({' '.join(str(error).split())})"
     if not start.startswith(b"SIMPLE  ="):
-        raise WrongFileError(f"{url}: what came is not a FITS file; check the address")
-    if size % FITS_BLOCK:
-        raise WrongFileError(f"{url}: the FITS file that came is cut off; run again")
+        return "not a FITS file"
+    return "cut off" if size % FITS_BLOCK else ""
 
 
 def check_spectrum(path, final, obsid):

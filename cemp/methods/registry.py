@@ -121,7 +121,7 @@ class Entry:
 #: In the order of tables: generative, regression on features, networks.
 METHODS = {
     "template": Entry(
-        "cemp.methods.template:TemplateMatching", "chi-square of a synthetic library", "the draft",
+        "cemp.methods.template:TemplateMatching", "chi-square of a synthetic library", "this paper",
         needs=("spectra_dir", "observations"), quick={"refine": False}, seconds=400),
     "cannon": Entry(
         "cemp.methods.adapters:TheCannon", "quadratic model of each pixel, inverted",
@@ -130,16 +130,16 @@ METHODS = {
         "cemp.methods.slam:Slam", "support vectors for each pixel, inverted",
         "Zhang et al. 2020", quick={"n_starts": 16, "n_check": 10}, seconds=250),
     "forest": Entry(
-        "cemp.methods.lines:LineIndexForest", "line indices, random forest", "the draft",
+        "cemp.methods.lines:LineIndexForest", "line indices, random forest", "Breiman 2001",
         quick={"n_trees": 30, "n_copies": 2}, seconds=22),
     "svm": Entry(
-        "cemp.methods.lines:LineIndexSvm", "line indices, support vectors", "the draft",
-        quick={"n_copies": 1}, seconds=11),
+        "cemp.methods.lines:LineIndexSvm", "line indices, support vectors",
+        "Smola & Schölkopf 2004", quick={"n_copies": 1}, seconds=11),
     "spcanet": Entry(
         "cemp.methods.spcanet:SpcaNet", "principal components, dense network",
         "Wang et al. 2020", quick={"epochs": 3}, seconds=21),
     "cnn": Entry(
-        "cemp.methods.cnn:Cnn", "convolutional network, end to end", "the draft's SLAM",
+        "cemp.methods.cnn:Cnn", "convolutional network, end to end", "what some call SLAM",
         quick={"epochs": 1}, seconds=90),
     "specclip": Entry(
         "cemp.methods.specclip:SpecClip", "embedding aligned with Gaia XP spectra",
@@ -166,7 +166,8 @@ METHODS = {
 
 #: What is asked besides labels, and takes long enough to run beside the methods.
 TASKS = {
-    "gan": Entry("cemp.methods.fill:fill_corners", "GAN", "the draft", seconds=300, task=True),
+    "gan": Entry("cemp.methods.fill:fill_corners", "GAN", "Goodfellow et al. 2014", seconds=300,
+                 task=True),
 }
 
 

@@ -3,11 +3,9 @@
 import argparse
 import sys
 import time
-
-import pyarrow.parquet as pq
+from functools import partial
 
 from cemp.archives.catalogues import fetch_cds, fetch_file
-from cemp.archives.failures import ArchiveError
 from cemp.archives.http import Fetcher
 from cemp.archives.registry import (
     CATALOGUES,
@@ -19,14 +17,13 @@ from cemp.archives.registry import (
 from cemp.archives.secret import read_token
 from cemp.archives.settings import FetchSettings
 from cemp.archives.spectra import fetch_spectra
+from cemp.archives.there import check_catalogue
 from cemp.duration import duration
 from cemp.errors import BadInputError
 from cemp.paths import Paths
-from cemp.workflow.profile import read_profile
-
-#: Folds of notebook 01 that a choice of spectra means; the labelled ones come first.
-FOLDS = {"none": (), "labelled": ("train", "validation", "test"),
-         "all": ("train", "validation", "test", "search")}
+from cemp.workflow.needs import command, read_needs
+from cemp.workflow.observed import FOLDS, count_spectra, wanted_spectra
+from cemp.workflow.sizes import fits_rows
 
 
 def fetch_catalogues(wanted, fetcher, say=print):
@@ -42,16 +39,43 @@ def fetch_catalogues(wanted, fetcher, say=print):
     Returns
     -------
     int
-        Files that are still missing.
+        Files that are still missing, or not what they should be.
     """
     missing = 0
     for file in wanted:
         try:
-            say(f"  {_fetch_catalogue(file, fetcher):8} {file.path}")
-        except BadInputError as error:
+            how = _fetch_catalogue(file, fetcher)
+            if not file.made:
+                check_catalogue(file.parameter, file.path)
+            say(f"  {how:8} {file.path}{_odd_size(file)}")
+        except (BadInputError, OSError) as error:
             missing += 1
-            say(f"  MISSING  {file.path}: {error}")
+            say(f"  {_state(file):8} {file.path}: {_reason(error)}")
     return missing
+
+
+def _reason(error):
+    """Say what went wrong, the disk's own errors with what to do."""
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}; correct the permissions and run again"
+    return str(error)
+
+
+def _state(file):
+    """MISSING, or WRONG if something is there."""
+    try:
+        return "WRONG" if file.there else "MISSING"
+    except OSError:
+        return "WRONG"
+
+
+def _odd_size(file):
+    """Remark on a table that has not the rows that its archive states: another release, a part."""
+    stated = file.source.rows if file.source and file.path.is_file() else 0
+    rows = fits_rows(file.path) if stated else None
+    if not rows or abs(rows - stated) <= 0.05 * stated:
+        return ""
+    return f" ({rows:,} rows, the archive states {stated:,}: is it the right release, and whole?)"
 
 
 def _fetch_catalogue(file, fetcher):
@@ -70,52 +94,9 @@ def _fetch_catalogue(file, fetcher):
         return "kept"
     if source.content == "cds":
         return "fetched" if fetch_cds(source.url, file.path, fetcher) else "kept"
+    check = partial(check_catalogue, file.parameter)
     return "fetched" if fetch_file(
-        source.url, file.path, fetcher, source.token, source.content) else "kept"
-
-
-def wanted_spectra(observations, which):
-    """List the spectra of a choice, a part of the table at a time.
-
-    Parameters
-    ----------
-    observations : pathlib.Path
-        ``01/observations.parquet``.
-    which : str
-        Key of `FOLDS`.
-
-    Yields
-    ------
-    obsid : int
-    path : str
-        Below the folder of spectra; the labelled ones first.
-    """
-    labelled = FOLDS["labelled"]
-    for folds in (labelled, tuple(f for f in FOLDS[which] if f not in labelled)):
-        if not set(folds) & set(FOLDS[which]):
-            continue
-        parts = pq.ParquetFile(observations).iter_batches(
-            200_000, columns=["obsid", "path", "fold"])
-        for part in parts:
-            for row in zip(*(part.column(i).to_pylist() for i in range(3)), strict=True):
-                if row[2] in folds:
-                    yield row[0], row[1]
-
-
-def count_spectra(observations, which):
-    """Count the spectra of a choice.
-
-    Parameters
-    ----------
-    observations : pathlib.Path
-    which : str
-
-    Returns
-    -------
-    int
-    """
-    folds = pq.read_table(observations, columns=["fold"])["fold"].value_counts().to_pylist()
-    return sum(entry["counts"] for entry in folds if entry["values"] in FOLDS[which])
+        source.url, file.path, fetcher, source.token, source.content, check) else "kept"
 
 
 class Progress:
@@ -163,20 +144,20 @@ def fetch_profile(paths, which, fetcher, registry=REGISTRY, say=print):
     int
         Files and spectra that are still missing.
     """
-    sections = read_profile(paths)
+    needs = read_needs(paths)
     sources, source = read_registry(registry)
-    wanted = wanted_files(paths, sections.get(CATALOGUES, {}), sources)
+    wanted = wanted_files(paths, needs[CATALOGUES], sources)
     say(f"Catalogues of profile {paths.profile}:")
     missing = fetch_catalogues(wanted, fetcher, say)
-    if which == "none" or (wanted and all(file.made for file in wanted)):
+    if which == "none" or all(file.made for file in wanted):
         return missing
     observations = paths.build / "01" / "observations.parquet"
-    if not observations.is_file():
+    if not observations.exists():
         say("Spectra: which ones is known after the crossmatch; run\n"
             f"  make {observations.relative_to(paths.root)} PROFILE={paths.profile}\n"
             "and then this again")
         return missing
-    folder = paths.resolve(sections.get(SPECTRA, {}).get("spectra_dir", "data/spectra"))
+    folder = paths.resolve(needs[SPECTRA].get("spectra_dir", "data/spectra"))
     total = count_spectra(observations, which)
     say(f"Spectra ({which}): {total:,} to {folder}")
     failed = paths.build / "data" / "spectra_failed.csv"
@@ -207,19 +188,17 @@ def main(arguments=None):
                         help="longest silence of an archive [s]")
     parser.add_argument("--registry", default=REGISTRY, help="list of archives (a mirror's, say)")
     args = parser.parse_args(arguments)
-    try:
-        settings = FetchSettings(in_flight=args.in_flight, per_second=args.per_second,
-                                 attempts=args.attempts, timeout_s=args.timeout)
-        missing = fetch_profile(Paths(args.profile), args.spectra,
-                                Fetcher(settings, read_token()), args.registry)
-    except KeyboardInterrupt:
-        print("stopped; run again to go on: what came is kept", file=sys.stderr)
-        return 130
-    except (ArchiveError, BadInputError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    return command(lambda: _run(args))
+
+
+def _run(args):
+    """Fetch what the command line asks for; give the exit status."""
+    settings = FetchSettings(in_flight=args.in_flight, per_second=args.per_second,
+                             attempts=args.attempts, timeout_s=args.timeout)
+    missing = fetch_profile(Paths(args.profile), args.spectra, Fetcher(settings, read_token()),
+                            args.registry)
     if missing:
-        print(f"{missing:,} files are still missing", file=sys.stderr)
+        print(f"{missing:,} files are still missing or wrong", file=sys.stderr)
     return 1 if missing else 0
 
 

@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 from cemp.archives.registry import CATALOGUES, REGISTRY, SPECTRA, read_registry, wanted_files
 from cemp.archives.secret import VARIABLE
 from cemp.archives.settings import FetchSettings
+from cemp.archives.there import check_catalogue
 from cemp.duration import duration
 from cemp.errors import BadInputError
 from cemp.paths import Paths
-from cemp.workflow.profile import parameters, read_profile
+from cemp.workflow.needs import command, number, read_needs
 from cemp.workflow.rates import read_rates
 from cemp.workflow.sizes import fits_rows, sizes, spectra_there
 
 #: Spectra a star of the mock.
 MOCK_REPEATS = 1.3
+TRAINING = "03_training"
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,14 @@ class Plan:
     steps : list of Step
     notes : list of str
         What the numbers rest on, and what does not fit.
+    wrong : list of str
+        What is there and is not what it should be: the plan does not hold.
     """
 
     files: list = field(default_factory=list)
     steps: list = field(default_factory=list)
     notes: list = field(default_factory=list)
+    wrong: list = field(default_factory=list)
 
 
 def run_steps(paths, counts, spectra, rates, settings, recorded, cores):
@@ -71,8 +76,8 @@ def run_steps(paths, counts, spectra, rates, settings, recorded, cores):
     -------
     list of Step
     """
-    jobs = min(settings["02_preprocessing"].get("n_jobs", 2), cores)
-    epochs = settings["03_training"].get("epochs", 32)
+    jobs = min(settings[SPECTRA].get("n_jobs", 2), cores)
+    epochs = settings[TRAINING].get("epochs", 32)
     n, search = counts.spectra, spectra - counts.labelled
     fixed = {name[:2]: (entry["seconds"], entry["peak_bytes"]) for name, entry in recorded.items()}
     each = rates.table_bytes * n
@@ -127,16 +132,18 @@ def make_plan(paths, which="labelled", registry=REGISTRY, manners=FetchSettings(
     BadInputError
         If the profile or a file it rests on makes no sense.
     """
-    settings = {stem: parameters(stem, paths=paths) for stem in _stems(paths)}
+    settings = read_needs(paths, dict.fromkeys((CATALOGUES, SPECTRA, TRAINING, *_stems(paths))))
+    snrg_min = number(paths, settings[CATALOGUES], "snrg_min", 50.0, 0)
+    number(paths, settings[SPECTRA], "n_jobs", 2, 1)
+    number(paths, settings[TRAINING], "epochs", 32, 0)
     sources, source = read_registry(registry)
-    wanted = wanted_files(paths, read_profile(paths).get(CATALOGUES, {}), sources)
-    plan, mock = Plan(), bool(wanted) and all(file.made for file in wanted)
-    plan.files = [] if mock else [_file_line(file) for file in wanted]
+    wanted = wanted_files(paths, settings[CATALOGUES], sources)
+    plan, mock = Plan(), all(file.made for file in wanted)
+    plan.files = [] if mock else [_file_line(file, plan.wrong) for file in wanted]
     catalogue = next((f for f in wanted if f.parameter == "lamost_catalogue"), None)
     expected = _expected_rows(catalogue, mock, settings)
     rates, basis = read_rates(paths.root / "build" / "demo" / "bench.json")
-    counts = sizes(paths, settings[CATALOGUES].get("snrg_min", 50.0),
-                   catalogue.path if catalogue else None, expected)
+    counts = sizes(paths, snrg_min, catalogue.path if catalogue else None, expected)
     recorded = _recorded(paths.root / "tests" / "reference" / "headline.json")
     spectra = counts.labelled + counts.search * (mock or which == "all")
     plan.steps = run_steps(paths, counts, spectra, rates, settings, recorded, os.cpu_count() or 1)
@@ -155,7 +162,12 @@ def _stems(paths):
 
 def _recorded(path):
     """Seconds and memory of the demo's stages."""
-    return json.loads(path.read_text()).get("stages", {}) if path.is_file() else {}
+    try:
+        stages = json.loads(path.read_text())["stages"] if path.is_file() else {}
+        return {name: {k: float(entry[k]) for k in ("seconds", "peak_bytes")}
+                for name, entry in stages.items()}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise BadInputError(f"{path} is damaged: get it back with git checkout") from None
 
 
 def _expected_rows(catalogue, mock, settings):
@@ -166,9 +178,15 @@ def _expected_rows(catalogue, mock, settings):
     return known.rows if known else 0
 
 
-def _file_line(file):
-    """Name, state, rows and megabytes of a catalogue."""
+def _file_line(file, wrong):
+    """Name, state, rows and megabytes of a catalogue; one that is not what it should be is told."""
     source = file.source
+    if file.there and not file.made:
+        try:
+            check_catalogue(file.parameter, file.path)
+        except BadInputError as error:
+            wrong.append(str(error))
+            return file.path.name, "WRONG: see below", 0, 0.0, 0.0
     if file.there and file.path.is_file():
         rows = fits_rows(file.path) or (source.rows if source else 0)
         return file.path.name, "there", rows, file.path.stat().st_size / 1e6, 0.0
@@ -249,14 +267,16 @@ def main(arguments=None):
     parser.add_argument("--per-second", type=float, default=FetchSettings().per_second)
     parser.add_argument("--registry", default=REGISTRY)
     args = parser.parse_args(arguments)
-    try:
-        paths = Paths(args.profile)
-        manners = FetchSettings(per_second=args.per_second)
-        print(text(make_plan(paths, args.spectra, args.registry, manners), args.profile))
-    except BadInputError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return command(lambda: _run(args))
+
+
+def _run(args):
+    """Print the plan; the exit status says whether it holds."""
+    manners = FetchSettings(per_second=args.per_second)
+    plan = make_plan(Paths(args.profile), args.spectra, args.registry, manners)
+    print(text(plan, args.profile))
+    print("\n".join(plan.wrong), file=sys.stderr, end="\n" if plan.wrong else "")
+    return 1 if plan.wrong else 0
 
 
 if __name__ == "__main__":

@@ -2,10 +2,13 @@
 
 import gzip
 import os
+import zlib
 from dataclasses import dataclass
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
+
+from cemp.errors import BadInputError
+from cemp.workflow.observed import open_observations
 
 #: Until the crossmatch has counted them: shares of the spectra that are of labelled stars, of
 #: those that are bright enough to train on. Assumed, not measured; the plan says so.
@@ -54,7 +57,7 @@ def fits_rows(path):
             packed = stream.read(2) == b"\x1f\x8b"
         with gzip.open(path) if packed else open(path, "rb") as stream:
             start = stream.read(2880 * 200)
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         return None
     where = start.find(b"XTENSION= 'BINTABLE'")
     cards = [start[i : i + 80] for i in range(where, len(start), 80)] if where >= 0 else []
@@ -80,7 +83,7 @@ def sizes(paths, snrg_min, catalogue, expected):
     Sizes
     """
     table = paths.build / "01" / "observations.parquet"
-    if table.is_file():
+    if table.exists():
         return _counted(table, snrg_min)
     rows = fits_rows(catalogue) if catalogue is not None and catalogue.is_file() else None
     n, basis = (rows, "rows of the catalogue there") if rows else (expected, "expected rows")
@@ -95,7 +98,8 @@ def sizes(paths, snrg_min, catalogue, expected):
 
 def _counted(table, snrg_min):
     """Count the folds of the crossmatch."""
-    data = pq.read_table(table, columns=["fold", "snrg"])
+    columns = ["fold", "snrg"]
+    data = open_observations(table, columns).read(columns)
     n = {entry["values"]: entry["counts"] for entry in data["fold"].value_counts().to_pylist()}
     train = data.filter(pc.equal(data["fold"], "train"))["snrg"]
     bright = pc.sum(pc.greater_equal(train, snrg_min)).as_py() or 0
@@ -120,10 +124,18 @@ def spectra_there(folder):
     n = size = 0
     waiting = [str(folder)] if folder.is_dir() else []
     while waiting:
-        with os.scandir(waiting.pop()) as entries:
+        with _listed(waiting.pop()) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(entry.path)
                 elif entry.name.endswith((".fits", ".fits.gz")) and entry.name[0] != ".":
                     n, size = n + 1, size + entry.stat().st_size
     return n, size
+
+
+def _listed(folder):
+    """List a folder, or say that it cannot be read."""
+    try:
+        return os.scandir(folder)
+    except OSError as error:
+        raise BadInputError(f"{folder}: {error.strerror}; correct the permissions") from None
