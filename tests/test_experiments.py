@@ -350,6 +350,22 @@ def test_claims_beyond_the_cut_are_judged_star_by_star():
     assert rows.loc["BeyondIronBias", "found"].startswith("0.39 against 0.49 dex (-0.10")
 
 
+def test_a_bias_that_moves_across_zero_has_moved():
+    fe_h = np.linspace(-4, -3.5, 60)
+    truth = np.stack([5000 + 0 * fe_h, 2 + 0 * fe_h, fe_h, fe_h + 0.5], axis=1)
+    high = np.array([0, 0, 1.0, 0])
+    made = {("MACRN, tuned", True): truth + 0.2 * high, ("MACRN, tuned", False): truth - 0.2 * high}
+    pairs = claims.beyond_pairs(made, truth, np.arange(60), settings=FEW)
+    assert pairs.loc[pairs["statistic"] == "shift", "difference"].iloc[0] == pytest.approx(0.4)
+    key, _, _, verdict = claims._beyond_claims(pairs, "MACRN, tuned")[0]
+    assert (key, verdict) == ("UnseenIronBias", "does not hold")
+
+
+def test_a_network_read_from_an_earlier_notebook_is_trained_anew_on_cut_stars():
+    assert beyond.settings_of("macrn", True) == {"folder": None}
+    assert beyond.settings_of("macrn", False) == {}
+
+
 def test_noise_is_judged_the_other_way_round():
     noise = pd.DataFrame([("no_noise", "rmse_c_h_faint", 0.2, 0.3, 0.1, 0.05, 0.15)], columns=[
         "variant", "score", "base", "value", "difference", "low", "high"])

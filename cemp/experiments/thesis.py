@@ -59,7 +59,7 @@ def measure_cost(paths, log=print):
 
 def _mark(key, cut, runs):
     """Fingerprint of a fit: the method's code and settings, and the survey it rests on."""
-    modules = modules_used(f"import {registry.entry(key).module}", ROOT)
+    modules = modules_used(f"import cemp.experiments.beyond, {registry.entry(key).module}", ROOT)
     code = {name: code_hash(path.read_text()) for name, path in modules.items()}
     about = [key, cut, chosen(key), code, versions(), runs.data_mark]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
