@@ -313,7 +313,10 @@ def test_the_doctor_scales_the_committed_times(tmp_path):
     kept = tmp_path / "headline.json"
     assert doctor.expected_minutes(kept) is None
     kept.write_text(json.dumps({"stages": {"00": {"seconds": 90}, "03": {"seconds": 150}}}))
-    assert doctor.expected_minutes(kept) == 4.0
+    assert doctor.expected_minutes(kept) == 4.0  # one waits for the other
+    kept.write_text(json.dumps({"stages": {"00": {"seconds": 60}, "06": {"seconds": 300}}}))
+    assert doctor.expected_minutes(kept, cores=8) == 3.0
+    assert doctor.expected_minutes(kept, cores=1) == 6.0
 
 
 def test_the_papers_folder_holds_sources_figures_and_values(tmp_path):

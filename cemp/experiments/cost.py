@@ -212,23 +212,3 @@ def cost_table(emulator, dimensions=(2, 3, 4, 5, 6)):
             "paper_s": network_seconds(n, Macrn),
         })  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def exponent(n_labels, seconds):
-    """Find the factor by which a time grows with each label dimension.
-
-    Parameters
-    ----------
-    n_labels, seconds : array_like (n,)
-
-    Returns
-    -------
-    float
-        exp of the slope of ln(time) against the number of labels.
-
-    Examples
-    --------
-    >>> round(exponent([2, 3, 4], [1.0, 8.0, 64.0]), 6)
-    8.0
-    """
-    return float(np.exp(np.polyfit(n_labels, np.log(seconds), 1)[0]))
