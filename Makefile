@@ -326,7 +326,7 @@ ablation: $(ENV) ## train every variant of MACRN with five seeds, and tabulate (
 	@$(PYTHON) -m cemp.experiments.run --profile $(PROFILE) --jobs $(JOBS)
 	@$(PYTHON) -m cemp.experiments.run --profile $(PROFILE) --collect
 
-thesis: $(ENV) ## test the draft's claims on cost, beyond the training and without a catalogue (METHODS="cannon ..."; 15 min)
+thesis: $(ENV) ## test claims for networks: cost, beyond the training and without a catalogue (METHODS="cannon ..."; 15 min)
 	@$(PYTHON) -m cemp.experiments.thesis --profile $(PROFILE) cost
 	@$(PYTHON) -m cemp.experiments.thesis --profile $(PROFILE) --jobs $(JOBS) beyond $(METHODS)
 	@$(PYTHON) -m cemp.experiments.thesis --profile $(PROFILE) collect

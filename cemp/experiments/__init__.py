@@ -1,1 +1,1 @@
-"""Experiments of the paper that take longer than a notebook: the ablation, the draft's thesis."""
+"""Experiments of the paper that take longer than a notebook: the ablation, the usual claims for networks."""

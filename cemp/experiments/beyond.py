@@ -1,4 +1,4 @@
-"""The draft's third claim: outside its coverage template matching fails, learning generalises.
+"""Third claim for networks: outside its coverage template matching fails, learning generalises.
 
 Every method is fitted twice, to all training spectra and to those within [Fe/H] > -3.5 and
 [C/Fe] < 2 (template matching: with a library cut there), and asked about true stars beyond.
@@ -16,7 +16,7 @@ from cemp.experiments.faint import with_c_fe
 from cemp.methods import registry
 
 _FE_H, _C_H = LABELS.index("fe_h"), LABELS.index("c_h")
-#: The draft's borders of the coverage [dex].
+#: Borders of the coverage [dex].
 FE_H_CUT, C_FE_CUT = -3.5, 2.0
 #: Stars inside the cut that are judged beside, to see what the cut costs there.
 N_INSIDE = 400

@@ -1,4 +1,4 @@
-"""What the experiments say about the draft's three claims, in numbers with intervals.
+"""What the experiments say about three claims for networks, in numbers with intervals.
 
 A verdict follows from a 95% interval and from nothing else: ``holds`` and ``does not hold`` where
 all of it lies on one side of the border, ``not decided`` where the border lies inside.
@@ -16,7 +16,7 @@ from cemp.experiments.beyond import beyond
 from cemp.experiments.faint import with_c_fe
 from cemp.methods import registry
 
-#: Below this S/N the draft says that template matching fails on carbon.
+#: Below this S/N template matching is said to fail on carbon.
 FAINT = 15.0
 #: A time that grows by less than this factor a label does not grow: 20% from two labels to six.
 NO_GROWTH = 1.05

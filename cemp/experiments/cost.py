@@ -1,4 +1,4 @@
-"""The draft's first claim: the cost of templates grows with the labels' number, a network's not.
+"""First claim for networks: the cost of templates grows with the labels' number, a network's not.
 
 What is measured: the search of a library as matrix products, where the library's size is that of
 an even grid in as many labels; Levenberg-Marquardt with an emulator, which needs no grid; and the
@@ -18,7 +18,7 @@ from cemp.models.predict import predict as predict_paper
 from cemp.models.tuned import TunedConfig, TunedMacrn
 from cemp.models.tuned import predict as predict_tuned
 
-#: Range and spacing of each label: those of the draft's library in four labels, spaced as finely
+#: Range and spacing of each label: those of a usual library in four labels, spaced as finely
 #: as a coarse search needs (PHOENIX and MARCS libraries: 100-250 K and 0.5 dex); then [alpha/Fe]
 #: and [N/Fe], as the grid of this repository has them.
 AXES = {

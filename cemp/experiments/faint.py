@@ -1,4 +1,4 @@
-"""The draft's second claim: at S/N < 15 template matching fails on carbon, a network holds."""
+"""Second claim for networks: at S/N < 15 template matching fails on carbon, a network holds."""
 
 import numpy as np
 import pandas as pd

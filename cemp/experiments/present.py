@@ -266,6 +266,6 @@ def tex(text):
 
 
 def claim_tex(table):
-    """Rows of the paper's table of the draft's claims."""
+    """Rows of the paper's table of claims."""
     return [[tex(row[name]) for name in ("claim", "found", "verdict")]
             for _, row in table.iterrows()]  # fmt: skip

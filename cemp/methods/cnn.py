@@ -1,6 +1,6 @@
 """A convolutional network from pixels to labels, without pyramid, attention or recurrence.
 
-The draft describes one under the name of SLAM, which is support-vector regression
+One is sometimes described under the name of SLAM, which is support-vector regression
 (`cemp.methods.slam`). This one follows StarNet (Fabbro et al. 2018, MNRAS 475, 2978; on LAMOST
 spectra R. Zhang et al. 2019, PASP 131, 094202): convolutions, pooling, dense layers.
 """

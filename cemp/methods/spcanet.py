@@ -1,9 +1,9 @@
 """Principal components and a dense network.
 
-The draft describes SPCANet so. The published one, the Stellar Parameters and Chemical Abundances
+SPCANet is often described so. The published one, the Stellar Parameters and Chemical Abundances
 Network (Wang et al. 2020, ApJ 891, 23), is a convolutional network for LAMOST's medium-resolution
 spectra, and its name does not stand for principal components; the convolutional network of
-`cemp.methods.cnn` is nearer to it. Here it is the draft's: a few tens of components,
+`cemp.methods.cnn` is nearer to it. Here it is the simple one: a few tens of components,
 then dense layers, as in Bailer-Jones et al. (1998, MNRAS 298, 361).
 """
 

@@ -45,7 +45,7 @@ class Augment:
     Parameters
     ----------
     noise_fraction : float
-        Fraction of drawn spectra that get more noise (0 trains as the draft does: on
+        Fraction of drawn spectra that get more noise (0 trains as the paper's recipe does: on
         S/N >= 50 only, though test stars have every S/N).
     snr_min : float
         Faintest S/N imitated; that of the faintest spectra searched.
