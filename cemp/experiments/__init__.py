@@ -1,1 +1,1 @@
-"""Experiments of the paper that take longer than a notebook: the ablation, the usual claims for networks."""
+"""Experiments that take longer than a notebook: the ablation, and claims for networks tested."""

@@ -1,4 +1,4 @@
-"""Test the usual claims for networks: ``python -m cemp.experiments.thesis cost`` and so on (make thesis).
+"""Test claims for networks: ``python -m cemp.experiments.thesis cost`` and so on (make thesis).
 
 ``cost`` measures times against the number of labels. ``beyond`` fits methods to training spectra
 cut at [Fe/H] > -3.5 and [C/Fe] < 2 and to all of them; each fit is kept in
