@@ -55,7 +55,8 @@ def real(tmp_path_factory):
     pd.DataFrame([{"Name": "HD_94028", "Simbad_Identifier": "", "C-H": "6.9", "Teff": "5900"}]
                  ).to_csv(folder / "catalogues" / "JINAbase-yelland25.csv")
     pd.DataFrame({"obsid": range(25), "ra": 10.0, "dec": 10.0, "z": 0.0, "snrg": 50.0,
-                  "class": "STAR", "subclass": "G5", "teff": 5700.0, "logg": 4.4, "feh": 0.0}).to_csv(
+                  "class": "STAR", "subclass": "G5", "teff": 5700.0, "logg": 4.4,
+                  "feh": 0.0}).to_csv(
         folder / "catalogues" / "lamost_dr10_lrs_stellar_3000rows.csv", index=False)
     torch.manual_seed(0)
     model = Macrn(MacrnConfig(covariance=True)).eval()
