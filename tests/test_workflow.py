@@ -337,3 +337,18 @@ def test_an_error_of_tex_is_shown_with_its_line(tmp_path):
     (tmp_path / "ms.tex").write_text("\\documentclass{article}\n\\begin{document}\n\\nosuch\n")
     with pytest.raises(BadInputError, match=r"ms\.tex:3.*Undefined control sequence"):
         paper.typeset(tmp_path, dict(os.environ))
+
+
+def test_a_seed_that_saw_other_spectra_is_run_again(tmp_path):
+    for name in ("demo", "seed-1"):
+        (tmp_path / "build" / name / "inputs").mkdir(parents=True)
+        (tmp_path / "build" / name / "inputs" / "03_training.json").write_text("{}")
+        (tmp_path / "build" / name / "profile.yaml").write_text("{}")
+    demo, seed = Paths("demo", tmp_path), Paths("seed-1", tmp_path)
+    (demo.build / "02").mkdir()
+    spectra = demo.build / "02" / "processed.csv"
+    spectra.write_text("obsid")
+    os.utime(spectra, (1.0, 1.0))
+    assert reference.finished("03_training", seed, demo)
+    os.utime(spectra, (4e9, 4e9))
+    assert not reference.finished("03_training", seed, demo)

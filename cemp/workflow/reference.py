@@ -65,9 +65,13 @@ def set_up(seed, demo):
 
 
 def finished(stem, paths, demo):
-    """Tell whether a seed has run a notebook with today's code and parameters."""
+    """Tell whether a seed has run a notebook with today's code, parameters and spectra."""
     kept, now = (p.build / "inputs" / f"{stem}.json" for p in (paths, demo))
-    return kept.is_file() and now.is_file() and kept.read_text() == now.read_text()
+    if not (kept.is_file() and now.is_file() and kept.read_text() == now.read_text()):
+        return False
+    data = [path.stat().st_mtime for folder in ("01", "02")
+            for path in (demo.build / folder).glob("*") if path.is_file()]  # fmt: skip
+    return kept.stat().st_mtime >= max(data, default=0)
 
 
 def run_seed(seed, demo):
