@@ -67,7 +67,7 @@ def ingredients(paths, bench):
         "emulator": [float(part.mean()) for part in np.array_split(flux, 12)],
         "domain": {"limits": domain.limits_,
                    "variance": [float(b.variance_.sum()) for b in domain.bases_.bases_]},
-        "nights": {"spectra": len(nights.snrg), "snrg": float(np.mean(nights.snrg)),
+        "nights": {"spectra": len(nights.snrg), "snrg": float(np.nanmean(nights.snrg)),
                    "teff": float(np.mean(nights.teff))},
     }  # fmt: skip
     return json.loads(json.dumps(made))
@@ -122,5 +122,5 @@ def _same(a, b):
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(_same(*pair) for pair in zip(a, b, strict=True))
     if isinstance(a, int | float) and isinstance(b, int | float):
-        return bool(np.isclose(a, b, rtol=1e-3, atol=1e-3))
+        return bool(np.isclose(a, b, rtol=1e-3, atol=1e-6))
     return a == b
