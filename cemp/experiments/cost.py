@@ -155,7 +155,7 @@ def network_seconds(n_labels, build=None, n_spectra=64, repeats=12):
     return best / n_spectra
 
 
-def inference_rates(threads=2, n_spectra=1024):
+def inference_rates(threads=2, n_spectra=1024, repeats=5):
     """Time both networks on spectra in memory, everything from arrays to labels included.
 
     Parameters
@@ -164,6 +164,8 @@ def inference_rates(threads=2, n_spectra=1024):
         Of the processor; the time is by the clock, so nothing else should run.
     n_spectra : int
         Their content, and the weights, do not change the time.
+    repeats : int
+        The median of as many calls is given.
 
     Returns
     -------
@@ -178,9 +180,12 @@ def inference_rates(threads=2, n_spectra=1024):
     torch.set_num_threads(threads)
     for name, (call, model, second) in calls.items():
         call(model, flux[:64], second[:64])  # the first call also makes room and plans
-        start = time.perf_counter()
-        call(model, flux, second)
-        rates[name] = n_spectra / (time.perf_counter() - start)
+        taken = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            call(model, flux, second)
+            taken.append(time.perf_counter() - start)
+        rates[name] = n_spectra / float(np.median(taken))
     torch.set_num_threads(before)
     return rates
 
