@@ -205,7 +205,11 @@ def cost_table(emulator, dimensions=(2, 3, 4, 5, 6)):
         One row a number of labels: templates, search_s, refine_s, refine_calls, refine_error
         [dex in Fe/H], tuned_s, paper_s (MACRN as the paper has it); processor seconds a spectrum.
     """
-    rows = []
+    rows, networks = [], {}
+    for _ in range(3):  # in turn, and the fastest counts: the clock of a processor drifts
+        for n in dimensions:
+            pair = network_seconds(n), network_seconds(n, Macrn)
+            networks[n] = np.minimum(networks.get(n, np.inf), pair)
     for n in dimensions:
         size, refined = library_size(n), refine_seconds(emulator, n)
         rows.append({
@@ -213,7 +217,7 @@ def cost_table(emulator, dimensions=(2, 3, 4, 5, 6)):
             "search_s": search_seconds(size, n_spectra=32 if size < 20000 else 8,
                                        repeats=3 if size < 20000 else 1),
             "refine_s": refined["seconds"], "refine_calls": refined["calls"],
-            "refine_error": refined["error"], "tuned_s": network_seconds(n),
-            "paper_s": network_seconds(n, Macrn),
+            "refine_error": refined["error"], "tuned_s": networks[n][0],
+            "paper_s": networks[n][1],
         })  # fmt: skip
     return pd.DataFrame(rows)
