@@ -73,6 +73,10 @@ class Paper:
         return self.tex.html(found[1]).strip() if found else ""
 
 
+#: A note to a mark in a table.
+NOTE = re.compile(r"\\tablenotetext\{(\w)\}\{([^{}]*)\}")
+
+
 def argument(text, command):
     r"""Find the argument of a command.
 
@@ -157,8 +161,9 @@ def _float(kind, number, inner, tables):
     file = tables / f"{name}.tex"
     if r"\input{" in body:
         body = file.read_text(encoding="utf-8") if file.is_file() else ""
+    notes = [rf"\tablenotemark{{{mark}}} {text} " for mark, text in NOTE.findall(inner)]
     return Float(kind, number, name, label, caption, argument(inner, r"\tablehead"), body,
-                 argument(inner, r"\tablecomments"))
+                 "".join(notes) + argument(inner, r"\tablecomments"))
 
 
 def section_numbers(text):

@@ -35,6 +35,7 @@ STACKED = re.compile(r"<sub>([^<]*)</sub><sup>([^<]*)</sup>")
 #: Commands with one argument, by the element that it goes into; empty: the argument alone.
 ELEMENTS = {
     r"\textit": "em", r"\emph": "em", r"\textbf": "strong", r"\texttt": "code", r"\textsc": "small",
+    r"\tablenotemark": "sup",
     r"\mathrm": "", r"\mathbf": "", r"\text": "", r"\colhead": "", r"\mbox": "",
 }  # fmt: skip
 
