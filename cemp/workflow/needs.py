@@ -7,38 +7,6 @@ from cemp.errors import BadInputError
 from cemp.workflow.profile import notebook_path, parameters, read_profile
 
 
-def read_sections(paths):
-    """Read a profile's file, and say in one line what is wrong with it.
-
-    Parameters
-    ----------
-    paths : cemp.paths.Paths
-
-    Returns
-    -------
-    dict of str to dict
-        Parameters by notebook name.
-
-    Raises
-    ------
-    BadInputError
-        If it cannot be read, is no profile, or has a section of no notebook.
-    """
-    try:
-        sections = read_profile(paths)
-    except BadInputError as error:  # YAML's own words take several lines
-        raise BadInputError(f"{' '.join(str(error).split())}: correct it") from None
-    except (AttributeError, UnicodeDecodeError):
-        raise BadInputError(f"{paths.parameters} is no list of 'notebook:' sections; see "
-                            "notebooks/profiles/dr11.yaml for one") from None
-    notebooks = {path.stem for path in (paths.root / "notebooks").glob("*.ipynb")}
-    strange = sorted(str(name) for name in sections if name not in notebooks)
-    if strange:
-        raise BadInputError(f"{paths.parameters}: no notebook {', '.join(strange)}; correct the "
-                            f"section's name (notebooks: {', '.join(sorted(notebooks))})")
-    return sections
-
-
 def read_needs(paths, stems=(CATALOGUES, SPECTRA)):
     """Read the parameters that notebooks will get from a profile.
 
@@ -58,7 +26,7 @@ def read_needs(paths, stems=(CATALOGUES, SPECTRA)):
     BadInputError
         If the profile, a notebook or a parameter's name or value makes no sense.
     """
-    read_sections(paths)
+    _check_sections(paths)
     needs = {}
     for stem in stems:
         try:
@@ -71,6 +39,15 @@ def read_needs(paths, stems=(CATALOGUES, SPECTRA)):
         raise BadInputError(f"{paths.parameters}: spectra_dir is no path; name the folder of the "
                             "spectra in section 02_preprocessing")
     return needs
+
+
+def _check_sections(paths):
+    """Refuse a section of no notebook: nothing would read it."""
+    notebooks = {path.stem for path in (paths.root / "notebooks").glob("*.ipynb")}
+    strange = sorted(str(name) for name in read_profile(paths) if name not in notebooks)
+    if strange:
+        raise BadInputError(f"{paths.parameters}: no notebook {', '.join(strange)}; correct the "
+                            f"section's name (notebooks: {', '.join(sorted(notebooks))})")
 
 
 def number(paths, section, name, default, least):

@@ -58,14 +58,22 @@ def read_profile(paths):
     try:
         sections = yaml.safe_load(paths.parameters.read_text()) or {}
     except yaml.YAMLError as error:
-        raise BadInputError(f"{paths.parameters} is not valid YAML: {error}") from error
+        reason = " ".join(str(error).split())  # YAML's own words take several lines
+        raise BadInputError(f"{paths.parameters} is not valid YAML: {reason}: correct it"
+                            ) from error
+    except UnicodeDecodeError:
+        sections = None
+    if not isinstance(sections, dict):
+        raise BadInputError(f"{paths.parameters} is no list of 'notebook:' sections; see "
+                            "notebooks/profiles/dr11.yaml for one")
     for name, section in sections.items():
         flat = isinstance(section, dict) and not any(
             isinstance(value, dict) for value in section.values()
         )
         if section is not None and not flat:
             raise BadInputError(
-                f"{paths.parameters}: section '{name}' must be a list of 'parameter: value' lines"
+                f"{paths.parameters}: section '{name}' must be a list of 'parameter: value' lines: "
+                "correct it"
             )
     return {name: section or {} for name, section in sections.items()}
 
