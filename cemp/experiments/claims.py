@@ -211,13 +211,17 @@ def _cost_claims(grown):
     return rows
 
 
-def _pair_claim(key, claim, row, border=0.0):
-    """One claim that a value is smaller than another, or larger by less than a border."""
+def _found(row):
+    """Say what two values are, and their difference with its interval."""
     low, high = row["low"], row["high"]
-    found = (f"{row['value']:.2f} against {row['first']:.2f} dex "
-             f"({row['difference']:+.2f}, {low:+.2f} to {high:+.2f})"
-             if np.isfinite(low + high) else "too few stars")  # fmt: skip
-    return key, claim, found, verdict(low, high, border)
+    return (f"{row['value']:.2f} against {row['first']:.2f} dex "
+            f"({row['difference']:+.2f}, {low:+.2f} to {high:+.2f})"
+            if np.isfinite(low + high) else "too few stars")  # fmt: skip
+
+
+def _pair_claim(key, claim, row):
+    """One claim that a value is smaller than another."""
+    return key, claim, _found(row), verdict(row["low"], row["high"])
 
 
 def _sizes(row):
@@ -248,8 +252,7 @@ def _beyond_claims(pairs, network):
         elif row["statistic"] == "shift":
             claim = (f"c: at {where} the network's bias moves by less than {NO_LOSS:.1f} dex "
                      "without such stars in training")  # fmt: skip
-            found = _pair_claim("", "", row)[2]
-            rows.append((f"Unseen{key}", claim, found, verdict(*_sizes(row), NO_LOSS)))
+            rows.append((f"Unseen{key}", claim, _found(row), verdict(*_sizes(row), NO_LOSS)))
     return rows
 
 
