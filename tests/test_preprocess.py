@@ -67,6 +67,18 @@ def test_a_spectrum_that_begins_with_its_windows_is_left_alone(start):
     assert trusted_from(NATIVE, start <= NATIVE) == -np.inf
 
 
+@pytest.mark.parametrize("stray", [[3750], [3890], [3906, 3990], [3950]])
+def test_a_single_good_pixel_does_not_hold_the_blue_end(stray):
+    good = NATIVE >= 4100
+    good[np.searchsorted(NATIVE, stray)] = True
+    assert trusted_from(NATIVE, good) == pytest.approx(4175, abs=1)
+
+
+def test_a_hole_in_the_first_window_is_not_its_loss():
+    good = np.abs(NATIVE - 3908) > 4
+    assert trusted_from(NATIVE, good) == -np.inf
+
+
 def test_continuum_is_linear_enough_that_its_mean_ignores_noise():
     depths = {snr: [] for snr in (200, 10)}
     for snr in depths:
