@@ -25,6 +25,9 @@ class Paths:
     root: Path = ROOT
 
     def __post_init__(self):
+        if self.parameters.is_dir():
+            raise BadInputError(f"{self.parameters} is a folder, not a profile: remove it or name "
+                                "another profile")
         if not self.parameters.is_file():
             raise BadInputError(
                 f"no profile '{self.profile}': notebooks/profiles/{self.profile}.yaml does not "

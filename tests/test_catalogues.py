@@ -38,13 +38,14 @@ def write_fits(frame, path):
     return path
 
 
-@pytest.fixture(params=["fits", "fits.gz", "bar.csv", "comma.csv", "bom.csv.gz"])
+@pytest.fixture(params=["fits", "fits.gz", "bar.csv", "comma.csv", "bom.csv.gz", "noted.csv"])
 def lamost_file(request, tmp_path):
     path, kind = tmp_path / f"catalogue.{request.param}", request.param
     if kind.startswith("fits"):
         return write_fits(lamost_rows(), path)
     separator = "|" if kind.startswith("bar") else ","
     text = lamost_rows().to_csv(sep=separator, index=False)
+    text = "# LAMOST DR11, queried 2026-11-02\n# rows: 6\n\n" * ("noted" in kind) + text
     data = ("\ufeff" if "bom" in kind else "").encode() + text.encode()
     path.write_bytes(gzip.compress(data) if kind.endswith("gz") else data)
     return path

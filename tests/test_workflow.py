@@ -352,3 +352,9 @@ def test_a_seed_that_saw_other_spectra_is_run_again(tmp_path):
     assert reference.finished("03_training", seed, demo)
     os.utime(spectra, (4e9, 4e9))
     assert not reference.finished("03_training", seed, demo)
+
+
+def test_a_folder_in_place_of_a_profile_is_named(tmp_path):
+    (tmp_path / "notebooks" / "profiles" / "mine.yaml").mkdir(parents=True)
+    with pytest.raises(BadInputError, match="mine.yaml is a folder"):
+        Paths("mine", tmp_path)

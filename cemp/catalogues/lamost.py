@@ -8,7 +8,14 @@ import pandas as pd
 from astropy.io import fits
 
 from cemp.catalogues.common import bad_position, blank_missing, drop_rows, gaia_ids, need_columns
-from cemp.catalogues.sanity import check_file, check_positions, is_fits, is_gzip, text_head
+from cemp.catalogues.sanity import (
+    check_file,
+    check_positions,
+    comment_lines,
+    is_fits,
+    is_gzip,
+    text_head,
+)
 from cemp.errors import BadInputError
 
 #: Column of the survey -> column here. DR10 documents the left names; sets differ by release.
@@ -68,7 +75,7 @@ def _csv_chunks(path, rows):
     reader = pd.read_csv(
         path, sep=separator, encoding="utf-8-sig", chunksize=rows, dtype=as_text,
         usecols=lambda n: n.strip().lower() in WANTED, skipinitialspace=True,
-        keep_default_na=False, na_values=["", "null", "NULL", "nan"],
+        keep_default_na=False, na_values=["", "null", "NULL", "nan"], skiprows=comment_lines(path),
         compression="gzip" if is_gzip(path) else None,
     )  # fmt: skip
     for chunk in reader:

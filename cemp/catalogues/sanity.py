@@ -81,13 +81,44 @@ def is_fits(path):
         return stream.read(9) == b"SIMPLE  ="
 
 
+def open_text(path):
+    """Open a text table as bytes, compressed by gzip or not."""
+    return gzip.open(path) if is_gzip(path) else open(path, "rb")
+
+
+def comment_lines(path):
+    """Count the lines before a table's head: those that begin with #, and empty ones.
+
+    Parameters
+    ----------
+    path : path_like
+        Compressed by gzip or not.
+
+    Returns
+    -------
+    int
+    """
+    count = 0
+    with open_text(path) as stream:
+        for line in stream:
+            if not _is_comment(line):
+                break
+            count += 1
+    return count
+
+
+def _is_comment(line):
+    """Tell whether a line before the head says nothing of the table's columns."""
+    return line.removeprefix(b"\xef\xbb\xbf").startswith(b"#") or not line.strip()
+
+
 def text_head(path):
     """Read the names of a text table: tabs separate them if there are any, else bars or commas.
 
     Parameters
     ----------
     path : path_like
-        Compressed by gzip or not; lines that begin with # are left out.
+        Compressed by gzip or not; lines before it that begin with # are left out.
 
     Returns
     -------
@@ -99,8 +130,8 @@ def text_head(path):
     BadInputError
         If the file ends in the middle of a row: its last line is short and not ended.
     """
-    with gzip.open(path) if is_gzip(path) else open(path, "rb") as stream:
-        head = next((line for line in stream if not line.startswith(b"#")), b"")
+    with open_text(path) as stream:
+        head = next((line for line in stream if not _is_comment(line)), b"")
     head = head.decode("utf-8-sig", "replace")
     separator = max("\t|,", key=head.count)
     _check_end(path, separator, head.count(separator))
@@ -145,6 +176,7 @@ def read_cells(path, parameter, comment=None):
         return pd.read_csv(
             path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig",
             encoding_errors="replace", comment=comment if separator == "\t" else None,
+            skiprows=comment_lines(path),
             compression="gzip" if is_gzip(path) else None,
         )  # fmt: skip
     except (ValueError, OSError, EOFError, zlib.error) as error:
