@@ -222,6 +222,35 @@ def rank_pairs(frame, keys, measure, settings=DEFAULT):
     return pd.DataFrame(table, columns=names)
 
 
+def gains_of(pairs, first, second):
+    """Tell by how much one method is ahead of another, whatever their order in the table.
+
+    Parameters
+    ----------
+    pairs : pandas.DataFrame
+        From `rank_pairs`, with a column measure.
+    first, second : str
+
+    Returns
+    -------
+    pandas.DataFrame
+        By measure: gain (positive where `first` is better), low, high, ahead.
+
+    Examples
+    --------
+    >>> row = ("a", "b", "area", 0.2, 0.1, 0.4, 1.0)
+    >>> pairs = pd.DataFrame([row], columns=["first", "second", "measure", "gain", "low", "high",
+    ...                                      "ahead"])
+    >>> gains_of(pairs, "b", "a").loc["area"].tolist()
+    [-0.2, -0.4, -0.1, -1.0]
+    """
+    columns = ["gain", "low", "high", "ahead"]
+    table = pairs.set_index("measure")
+    as_asked = table[(table["first"] == first) & (table["second"] == second)][columns]
+    turned = -table[(table["first"] == second) & (table["second"] == first)][columns]
+    return pd.concat([as_asked, turned.rename(columns={"low": "high", "high": "low"})[columns]])
+
+
 def rank_matrix(pairs, keys):
     """Arrange pairs as a matrix: 1 where the row's method is ahead, -1 behind, 0 neither.
 

@@ -20,6 +20,8 @@ _FE_H, _C_H = LABELS.index("fe_h"), LABELS.index("c_h")
 FE_H_CUT, C_FE_CUT = -3.5, 2.0
 #: Stars inside the cut that are judged beside, to see what the cut costs there.
 N_INSIDE = 400
+#: Methods that know the synthetic library: it is cut as the training sample is.
+LIBRARY = ("template", "informed")
 
 
 def beyond(labels):
@@ -100,7 +102,7 @@ def settings_of(key, cut):
     """
     if cut and "folder" in registry.entry(key).needs:  # 03's network has seen all stars
         return {"folder": None}
-    if key != "template" or not cut:
+    if key not in LIBRARY or not cut:
         return {}
     from cemp.methods.template import library
 

@@ -37,7 +37,8 @@ from cemp.synthesis.emulator import load_emulator
 from cemp.workflow.inputs import code_hash, modules_used
 
 #: Methods that are fitted twice in minutes; others can be named.
-QUICK = ("cannon", "forest", "svm", "spcanet", "cnn", "tuned", "template")
+QUICK = ("template", "cannon", "slam", "forest", "svm", "spcanet", "cnn", "macrn", "tuned",
+         "informed", "ensemble")  # fmt: skip
 #: What is trained without each of these catalogues.
 LEFT_OUT, CATALOGUES = ("macrn", "tuned"), ("subaru", "saga")
 

@@ -151,6 +151,9 @@ METHODS = {
     "tuned": Entry(
         "cemp.methods.tuned:TunedMacrnMethod", "MACRN at its best, with a covariance",
         "this paper", needs=("catalogue",), quick={"epochs": 1}, seconds=70),
+    "informed": Entry(
+        "cemp.methods.informed:InformedMacrnMethod", "tuned MACRN, shown the library's spectra too",
+        "this paper", needs=("catalogue",), quick={"epochs": 1, "n_library": 60}, seconds=190),
     "hetero": Entry(
         "cemp.methods.uncertain:HeteroscedasticMacrn", "MACRN that predicts a covariance",
         "this paper", quick={"epochs": 1}, seconds=130),

@@ -29,6 +29,8 @@ from cemp.preprocess.workers import run_tasks
 
 #: The budget of every method: trials, and CPU seconds in all of fitting and predicting.
 MAX_TRIALS, MAX_SECONDS = 12, 600.0
+#: With these, methods that read a product of the survey do without: they fit what they are given.
+BARE = {"macrn": {"folder": None}, "tuned": {"catalogue": None}, "ensemble": {"catalogue": None}}
 #: The committed table and where it comes from.
 FOLDER = ROOT / "cemp" / "data" / "methods"
 COLUMNS = ("method", "trial", "settings", "loss", "cpu_s", "chosen")
@@ -110,7 +112,7 @@ def _kept(job, mark, call):
 
 
 def known_rows(key, place):
-    """Ask a method for its known answer (`cemp.methods.known.known_answer`).
+    """Ask a method, as it was tuned, for its known answer (`cemp.methods.known.known_answer`).
 
     Template matching fits its own library and no training spectra; it is asked for the labels of
     noise-realised spectra of that library (`cemp.methods.template.inject.known_answer`).
@@ -126,7 +128,9 @@ def known_rows(key, place):
         A row a label: method, label, rms and bias [percent of the labels' scatter], pull.
     """
     begun = time.process_time()
-    table = (template_answer() if key == "template" else known_answer(registry.make(key, place)))
+    settings = {} if key == "template" else {**chosen(key), **BARE.get(key, {})}
+    table = (template_answer() if key == "template"
+             else known_answer(registry.make(key, place, **settings)))
     table = table.rename_axis("label").reset_index()
     table.insert(0, "method", key)
     return table.assign(cpu_s=time.process_time() - begun)
@@ -251,10 +255,12 @@ def main(arguments=None):
         paths = Paths(args.profile)
         place = registry.Place(paths, args.spectra_dir or str(paths.survey / "spectra"))
         keys = registry.available(args.methods or None)
-        keys = [key for key in keys if registry.entry(key).tuned]
         folder = FOLDER if args.profile == "demo" else paths.build / "tune"
         if args.known:  # on made-up spectra, which are in no file
-            keys = [key for key in keys if key == "template" or not registry.entry(key).needs]
+            keys = [key for key in keys
+                    if key in ("template", *BARE) or not registry.entry(key).needs]
+        else:
+            keys = [key for key in keys if registry.entry(key).tuned]
         run_tasks(_known if args.known else _tune, [(key, place, args.seconds) for key in keys],
                   args.jobs, lambda made: merge(made[0], folder, *made[1:]))
     except BadInputError as error:
