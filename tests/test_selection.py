@@ -433,7 +433,11 @@ def test_rates_of_another_run_are_recognised():
     assert origin.differences(about, again, function) == []
     other = {**made, "weights_sha256": "cd", "errors": {"pair": [[1.1, -0.5]], "features": ["x"]},
              "recipe": made["recipe"] | {"p_threshold": 0.7}}  # fmt: skip
-    assert origin.differences(about, other, function) == ["weights_sha256", "errors", "recipe"]
+    differs = origin.differences(about, other, function)
+    assert differs == ["weights_sha256", "errors", "threshold"] and origin.trained_again(differs)
+    other["recipe"]["exclude"] = []
+    differs = origin.differences(about, other, function)
+    assert differs == ["weights_sha256", "errors", "recipe"] and not origin.trained_again(differs)
     assert origin.differences(about, made, function | {"recipe": other["recipe"]}) == ["function"]
     assert origin.differences({"weights_sha256": "ab"}, made) == ["errors", "recipe", "nights"]
     assert origin.digest(made) != origin.digest(other) and len(origin.digest(made)) == 16
@@ -441,6 +445,7 @@ def test_rates_of_another_run_are_recognised():
 
 def test_ingredients_tell_what_changed(tmp_path, monkeypatch):
     monkeypatch.setattr(origin, "grid_hash", lambda: "grid")
+    monkeypatch.setattr(origin, "simulation", lambda maker: {"star": [1.0]})
     for name, content in (("03/macrn", {"weights_sha256": "ab"}), ("05/errors", {"pair": [1.0]})):
         (tmp_path / name).parent.mkdir()
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
@@ -464,12 +469,39 @@ def test_ingredients_tell_what_changed(tmp_path, monkeypatch):
         assert origin.differences(about, again) == [name]
     Recipe(p_threshold=0.7).to_json(tmp_path / "05" / "recipe.json")
     again = origin.ingredients(paths, bench_of(0.5, 2.0, 40))
+    assert origin.differences(about, again) == ["threshold"]
+    Recipe(p_threshold=0.675, min_snr_g=9).to_json(tmp_path / "05" / "recipe.json")
+    again = origin.ingredients(paths, bench_of(0.5, 2.0, 40))
     assert origin.differences(about, again) == ["recipe"]
-    assert origin.trained_again(["recipe"]) and not origin.trained_again([])
+    for changed in (["recipe"], ["threshold"], []):
+        assert not origin.trained_again(changed)
+    monkeypatch.setattr(origin, "SIZES", origin.SIZES | {"natural": (100, 10)})
+    fewer = origin.differences(about, origin.ingredients(paths, bench_of(0.5, 2.0, 40)))
+    assert fewer == ["recipe", "population"]
+    monkeypatch.undo()
+    monkeypatch.setattr(origin, "grid_hash", lambda: "grid")
+    monkeypatch.setattr(origin, "simulation", lambda maker: {"star": [1.0]})
     (tmp_path / "inputs").mkdir()
     (tmp_path / "inputs" / "03_training.json").write_text('{"parameters": {"epochs": 9}}')
     longer = origin.differences(about, origin.ingredients(paths, bench_of(0.5, 2.0, 40)))
     assert longer == ["training", "recipe"] and not origin.trained_again(longer)
+
+
+def test_a_change_of_stars_or_of_their_noise_is_seen(monkeypatch):
+    def flat(n):
+        return np.ones((n, NATIVE.size), np.float32)
+
+    maker = SimpleNamespace(stars=lambda table, random: flat(len(table)),
+                            strange=lambda kind, n, random: flat(n), telescope=InstrumentSettings())
+    one = {"simulation": origin.simulation(maker), "population": origin.population()}
+    assert set(one["simulation"]) == {"star", "hot", "galaxy", "qso"}
+    assert one["simulation"]["star"][:12] == pytest.approx(np.ones(12), abs=0.05)
+    again = {"simulation": origin.simulation(maker), "population": origin.population()}
+    assert origin.differences(one, json.loads(json.dumps(again))) == []
+    maker.telescope = replace(maker.telescope, noise_share=0.9 * maker.telescope.noise_share)
+    monkeypatch.setattr(sets, "FUNCTION_C_FE", sets.FUNCTION_C_FE + 0.1)
+    other = {"simulation": origin.simulation(maker), "population": origin.population()}
+    assert origin.differences(one, other) == ["simulation", "population"]
 
 
 def test_depth_tells_samples_apart_that_one_recipe_treats_alike():
