@@ -151,6 +151,19 @@ def test_threshold_with_weights_ties_and_none():
         threshold_for_purity([np.nan], [True], 0.5)
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -1.0])
+def test_stars_without_a_weight_are_refused_and_counted(wrong):
+    """Contaminants have none: without them the others would look pure."""
+    p, true = np.r_[np.full(20, 0.9), np.nan], np.arange(21) < 15
+    weight = np.where(true, 1.0, wrong)
+    with pytest.raises(BadInputError, match="5 of 21 stars .* NaN, infinite or negative"):
+        threshold_for_purity(p, true, 0.5, weight)
+    with pytest.raises(BadInputError, match="5 of 21 stars"):
+        threshold_at(p, true, 0.5, weight)
+    weight = np.r_[np.ones(20), wrong]  # of a star without P(CEMP), which is asked nothing
+    assert threshold_at(p, true, 0.5, weight).purity == pytest.approx(0.75)
+
+
 # ---- what the training covers -------------------------------------------------------------------
 
 
@@ -168,6 +181,10 @@ def test_training_spectra_are_drawn_evenly_in_kind_and_star_by_star():
     assert counts == [140, 20, 20, 20]
     pd.testing.assert_frame_equal(drawn, draw_training(rows, labels.iloc[:-10], most=200))
     assert draw_training(rows, labels, most=2060) is rows
+    # no [Fe/H] is no label, and not that of the Sun: the same ten are a kind of their own
+    for name in ("fe_h", "teff"):
+        without = labels.assign(**{name: labels[name].where(labels.index < 1020)})
+        pd.testing.assert_frame_equal(drawn, draw_training(rows, without, most=200))
 
 
 def test_spectra_of_a_star_stay_together():
