@@ -249,8 +249,8 @@ nbval: $(ENV) ## every notebook on the smoke profile alone
 unit: $(ENV) ## unit tests and doctests alone
 	$(PYTHON) -m pytest --durations=12 tests cemp
 
-lint: $(ENV) ## style of the code
-	$(PYTHON) -m ruff check cemp tests
+lint: $(ENV) ## style of the code and of the notebooks
+	$(PYTHON) -m ruff check cemp tests notebooks
 
 verify: stages ## headline numbers and committed notebooks against this run
 	@$(PYTHON) -m cemp.workflow.verify --profile $(PROFILE)

@@ -350,7 +350,7 @@ def test_each_failing_spectrum_costs_itself_only(archive, survey, tmp_path):
 
 
 @pytest.mark.parametrize(("fault", "kind", "most"), [
-    (401, TokenError, 6), ("page", TokenError, 12), (500, UnavailableError, 30)], ids=str)
+    (401, TokenError, 1), ("page", TokenError, 12), (500, UnavailableError, 30)], ids=str)
 def test_an_archive_that_refuses_is_not_hammered(archive, survey, tmp_path, fault, kind, most):
     archive.faults = {f"/spectrum/{obsid}": [fault] for obsid, _ in survey[0]}
     with pytest.raises(kind) as error:
@@ -361,6 +361,18 @@ def test_an_archive_that_refuses_is_not_hammered(archive, survey, tmp_path, faul
     archive.faults.clear()
     assert get(survey, tmp_path).fetched == 12
 
+
+def test_a_token_refused_for_a_catalogue_is_not_tried_on_spectra(archive, survey, tmp_path):
+    rows, source = survey
+    archive.faults["/a.fits"] = [403]
+    asking = fetcher(TOKEN)
+    with pytest.raises(TokenError, match="refused"):
+        fetch_file(archive.url + "/a.fits", tmp_path / "a.fits", asking, with_token=True)
+    archive.files["/open.fits"] = fits_bytes()
+    assert fetch_file(archive.url + "/open.fits", tmp_path / "open.fits", asking)
+    with pytest.raises(TokenError, match="not asked for; the token .* get a new one"):
+        fetch_spectra(rows, tmp_path, asking, source, tmp_path / "failed.csv")
+    assert list(archive.asked) == ["/a.fits", "/open.fits"]
 
 def test_no_token_no_request(archive, survey, tmp_path):
     with pytest.raises(TokenError, match="export CEMP_LAMOST_TOKEN"):
@@ -419,6 +431,17 @@ def test_a_profile_is_fetched_and_what_is_left_is_said(archive, repo, survey):
     asked = len(archive.times)
     assert run() == 0 and len(archive.times) == asked
     assert "11 were there, 0 fetched" in "\n".join(said)
+
+
+def test_the_head_of_a_catalogue_is_looked_at_once(repo, monkeypatch):
+    paths, registry = repo
+    seen, real = [], data.check_catalogue
+    monkeypatch.setattr(data, "check_catalogue", lambda parameter, path: (
+        seen.append(parameter), real(parameter, path)))
+    for _ in range(2):  # fetched, without a checksum; then kept, with one
+        seen.clear()
+        data.fetch_profile(paths, "none", fetcher(TOKEN), registry, lambda line: None)
+        assert len(seen) == len(set(seen)) and {"lamost_catalogue", "apogee_catalogue"} <= set(seen)
 
 
 def test_without_a_token_the_open_files_come_all_the_same(archive, repo, capsys, monkeypatch):

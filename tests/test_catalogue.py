@@ -288,6 +288,20 @@ def test_finding_table_leaves_out_the_rejected():
     star = found[found["dec"] == -0.5].iloc[0]  # 20 deg, so the autumn sky
     assert star["best_month"] in ("Oct", "Nov") and star["least_airmass"] == 1.07
     assert finder.finding_rows(found)[0][2].startswith("$-$00~30")
+
+
+def test_finding_rows_are_rounded_once_from_the_full_value():
+    """-2.8254 is -2.825 in the catalogue, which twice rounded would be -2.82."""
+    table, _ = catalogue()
+    found = finder.finding_table(table, finder.site("Maunakea")).head(1)
+    found = found.assign(fe_h=-2.825, c_fe=2.095, ra=10.0, dec=-0.5)
+    exact = found.assign(fe_h=-2.8254, c_fe=2.0946, ra=10.000031, dec=-0.500195)
+    row = finder.finding_rows(found, pd.concat([exact, exact.assign(designation="another")]))[0]
+    assert row[1:3] == ("00~40~00.01", "$-$00~30~01") and row[5:7] == ("$-2.83$", "2.09")
+    assert finder.finding_rows(found)[0][1:3] == ("00~40~00.00", "$-$00~30~00")
+
+
+def test_unknown_sites_are_refused():
     with pytest.raises(BadInputError, match="not known"):
         finder.site("nowhere")
 
@@ -323,6 +337,7 @@ def test_agreement_gives_the_offset_that_was_put_in():
     assert rows.loc["fe_h", "offset"] == pytest.approx(0.1) and rows.loc["fe_h", "n"] == 20
     assert rows.loc["c_h", "n"] == 19  # the limit is no value
     shares = counterparts.class_agreement(table, 0.5).loc["saga"]
+    assert counterparts.class_agreement(table, 0.5)["both"].dtype.kind == "i"
     assert (shares["both"], shares["network only"], shares["catalogue only"]) == (18, 1, 0)
     assert shares["stars"] == 19 and shares["found"] == 1.0
     cells = counterparts.agreement_rows(counterparts.agreement(table))[0]

@@ -223,6 +223,27 @@ def test_collected_tables_say_what_is_worse_and_where_they_come_from(runs, monke
     assert about["runs"] == 6 and about["seeds"] == [1, 2, 3] and len(about["marks"]) == 6
 
 
+def test_tables_say_whether_their_survey_is_this_runs(runs):
+    run.run_all(runs, NAMES, SEEDS, 1, log=lambda *_, **__: None)
+    collect.write(runs, SEEDS, 1, log=lambda *_: None)
+    folder = collect.folder(runs.paths)
+    collect.write_tables({"cost.csv": pd.DataFrame({"a": [1]})}, {}, folder, "cost",
+                         log=lambda *_: None)  # fmt: skip
+    survey = lambda: present.provenance(  # noqa: E731
+        runs.paths, ("ablation", "cost"), folder)["survey"].to_dict()
+    assert survey() == {"ablation": "this run's", "cost": "none needed"}
+    about = json.loads((folder / "ablation.json").read_text())
+    about.pop("data_mark")  # as tables were written before they said it
+    (folder / "ablation.json").write_text(json.dumps(about))
+    assert survey()["ablation"] == "another one"
+    collect.write(runs, SEEDS, 1, log=lambda *_: None)
+    (runs.paths.build / "02" / "processed.csv").write_text("another survey")
+    assert survey()["ablation"] == "another one"
+    (runs.paths.build / "02" / "processed.csv").unlink()
+    with pytest.raises(BadInputError, match="make stages"):
+        survey()
+
+
 # ---- the draft's thesis -------------------------------------------------------------------------
 
 def test_bias_and_scatter_by_snr(stars):
@@ -361,8 +382,9 @@ def test_a_bias_that_moves_across_zero_has_moved():
     assert (key, verdict) == ("UnseenIronBias", "does not hold")
 
 
-def test_a_network_read_from_an_earlier_notebook_is_trained_anew_on_cut_stars():
-    assert beyond.settings_of("macrn", True) == {"folder": None}
+def test_a_network_read_from_an_earlier_notebook_is_trained_anew_on_cut_stars(monkeypatch):
+    monkeypatch.setattr(beyond, "trained_here", lambda key, place: {"folder": None, "of": place})
+    assert beyond.settings_of("macrn", True, "here") == {"folder": None, "of": "here"}
     assert beyond.settings_of("macrn", False) == {}
 
 
@@ -426,9 +448,10 @@ def test_missing_tables_say_what_to_run(tmp_path):
 
 
 def test_tables_say_whether_the_grid_has_changed(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench, "data_mark", lambda paths: "mark")
     collect.write_tables({"cost.csv": pd.DataFrame({"a": [1]})}, {"cpu_seconds": {"x": 1800}},
                          tmp_path, "cost", log=lambda *_: None)  # fmt: skip
-    row = present.provenance(("cost",), tmp_path).loc["cost"]
+    row = present.provenance(None, ("cost",), tmp_path).loc["cost"]
     assert row["grid"] == "today's" and row["cpu_h"] == 0.5
     monkeypatch.setattr(present, "grid_hash", lambda: "another")
-    assert present.provenance(("cost",), tmp_path).loc["cost", "grid"] == "an earlier one"
+    assert present.provenance(None, ("cost",), tmp_path).loc["cost", "grid"] == "an earlier one"

@@ -364,3 +364,14 @@ def test_carbon_is_found_in_a_real_spectrum(emulator, monkeypatch):
     table = summary.add_response(rows)
     np.testing.assert_allclose(table.loc[table["injected"], "d_c_fe"], 0, atol=0.15)
     assert (table["gband"].diff().dropna() > 1).all()
+
+
+def test_counts_stay_whole_numbers_where_one_grouping_is_empty():
+    """Library stars have no S/N(g) of their own: without a row there is nothing to group."""
+    table = pd.DataFrame({"injected": True, "c_fe_injected": 1.0, "star_snrg": np.nan,
+                          "star_teff": [4400.0, 4600.0], "candidate": True, "d_c_fe": 0.1,
+                          "d_fe_h": 0.0, "gain": 1.0, "p_cemp": 0.9})  # fmt: skip
+    told = summary.report(table)
+    assert told.loc["Teff [K]", "spectra"].to_dict() == {"below 4500": 1, "4500-5000": 1}
+    assert told["spectra"].dtype.kind == told["candidates"].dtype.kind == "i"
+    assert "S/N(g)" not in told.index.get_level_values("quantity")

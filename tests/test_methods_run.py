@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,11 +11,15 @@ import pytest
 from cemp.constants import LABELS, WAVE
 from cemp.errors import BadInputError
 from cemp.evaluate.bootstrap import BootstrapSettings
-from cemp.methods import registry, run, tune
+from cemp.methods import adapters, leave_out, registry, run, tune
 from cemp.methods.base import Method, Prediction
 from cemp.methods.jobs import Job, fingerprint, load_data
 from cemp.methods.leave_out import left_out_jobs, left_out_table
 from cemp.methods.products import read_predictions
+from cemp.models.data import Augment
+from cemp.models.io import save_model
+from cemp.models.macrn import Macrn, MacrnConfig
+from cemp.models.train import TrainSettings
 from cemp.paths import Paths
 from cemp.vectors import write_part
 
@@ -176,6 +181,28 @@ def test_left_out_table_compares_with_and_without(place, lines):
     assert (rmse["n_spectra"] == subaru_test.sum()).all()
     assert (rmse["with"] < 1e-3).all() and (rmse["without"] < 1e-3).all()
     assert np.abs(rmse["gain"]).max() < 1e-3
+
+
+def test_a_network_is_trained_without_a_catalogue_as_it_was_with_it(place, monkeypatch):
+    """Not with the defaults: 03_training's parameters and the network's own form."""
+    small = MacrnConfig(lstm_units=12, dropout=0.2)
+    save_model(Macrn(small), place.folder)
+    monkeypatch.setattr(leave_out, "read_profile", lambda paths: {"03_training": {
+        "epochs": 3, "batch": 7, "snrg_min": 50.0, "noise_snr_min": 9.0, "shift_kms": 2.0}})
+    job, = left_out_jobs([Job("macrn", place)], ["macrn"], ["subaru"])
+    json.dumps(job.settings)  # the record of a run keeps them
+    asked = {}
+    monkeypatch.setattr(adapters, "fit", lambda train, validation, config, settings, *_, **__:
+                        asked.update(config=config, settings=settings) or SimpleNamespace(
+                            model=None, history=pd.DataFrame({"seconds": [1.0]})))
+    data = load_data(job)
+    method = registry.make(job.key, place, **job.settings)
+    method.fit(data.train, data.train.labels, (data.validation, data.validation.labels))
+    assert asked["config"] == small
+    assert asked["settings"] == TrainSettings(
+        epochs=3, batch=7, augment=Augment(snr_min=9.0, shift_kms=2.0))
+    with pytest.raises(BadInputError, match="name macrn instead"):
+        left_out_jobs([Job("dropout", place)], ["dropout"], ["subaru"])
 
 
 # ---- tuning -------------------------------------------------------------------------------------

@@ -229,9 +229,10 @@ def test_a_stopped_injection_test_goes_on(method, tmp_path, monkeypatch):
 def test_a_whole_injection_test_of_todays_grid_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(inject, "matched", lambda: None)
     monkeypatch.setattr(inject, "injection_test", lambda *_, **__: "new")
-    about = {"n_stars": 2, "grid": inject.grid_hash()}
+    about = {"n_stars": 2, "grid": inject.grid_hash(), **inject.STEPS}
     for stars, grid, how in (([0, 1], {}, "emcee"), ([0], {}, "Gaussian"),
-                             ([0, 1], {"grid": "old"}, "Gaussian")):
+                             ([0, 1], {"grid": "old"}, "Gaussian"),
+                             ([0, 1], {"n_steps": 10}, "Gaussian")):
         pd.DataFrame({"star": stars}).to_csv(tmp_path / "injection.csv", index=False)
         (tmp_path / "injection.json").write_text(json.dumps(about | grid))
         assert inject.injected(2, folder=tmp_path)[1] == how

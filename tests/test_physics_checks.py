@@ -190,6 +190,14 @@ def test_a_broken_spectrum_is_found():
     assert not overview.health(bad).loc["pixels not finite", "good"]
 
 
+def test_errors_of_the_corner_are_those_of_its_spectra():
+    labels = np.array([[5000, 2, -2.5, 1.0, 0.4, 0]] * 11 + [[5000, 2, -1.0, 0.0, 0.2, 0]] * 4)
+    rms = np.r_[np.arange(11) / 1000, 0.5, 0.5, 0.5, np.nan]
+    told = overview.error_table(labels, rms).loc["CEMP"]
+    assert told["held_out"] == 11
+    assert (told["median"], told["p90"]) == (pytest.approx(0.5), pytest.approx(0.9))
+
+
 def test_known_answers_say_what_is_wrong(stars):
     table = checks.known_answers(stars)
     assert table.index.is_unique and table["found"].notna().all()

@@ -151,6 +151,19 @@ def test_threshold_with_weights_ties_and_none():
         threshold_for_purity([np.nan], [True], 0.5)
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -1.0])
+def test_stars_without_a_weight_are_refused_and_counted(wrong):
+    """Contaminants have none: without them the others would look pure."""
+    p, true = np.r_[np.full(20, 0.9), np.nan], np.arange(21) < 15
+    weight = np.where(true, 1.0, wrong)
+    with pytest.raises(BadInputError, match="5 of 21 stars .* NaN, infinite or negative"):
+        threshold_for_purity(p, true, 0.5, weight)
+    with pytest.raises(BadInputError, match="5 of 21 stars"):
+        threshold_at(p, true, 0.5, weight)
+    weight = np.r_[np.ones(20), wrong]  # of a star without P(CEMP), which is asked nothing
+    assert threshold_at(p, true, 0.5, weight).purity == pytest.approx(0.75)
+
+
 # ---- what the training covers -------------------------------------------------------------------
 
 
@@ -168,6 +181,10 @@ def test_training_spectra_are_drawn_evenly_in_kind_and_star_by_star():
     assert counts == [140, 20, 20, 20]
     pd.testing.assert_frame_equal(drawn, draw_training(rows, labels.iloc[:-10], most=200))
     assert draw_training(rows, labels, most=2060) is rows
+    # no [Fe/H] is no label, and not that of the Sun: the same ten are a kind of their own
+    for name in ("fe_h", "teff"):
+        without = labels.assign(**{name: labels[name].where(labels.index < 1020)})
+        pd.testing.assert_frame_equal(drawn, draw_training(rows, without, most=200))
 
 
 def test_spectra_of_a_star_stay_together():
@@ -433,7 +450,11 @@ def test_rates_of_another_run_are_recognised():
     assert origin.differences(about, again, function) == []
     other = {**made, "weights_sha256": "cd", "errors": {"pair": [[1.1, -0.5]], "features": ["x"]},
              "recipe": made["recipe"] | {"p_threshold": 0.7}}  # fmt: skip
-    assert origin.differences(about, other, function) == ["weights_sha256", "errors", "recipe"]
+    differs = origin.differences(about, other, function)
+    assert differs == ["weights_sha256", "errors", "threshold"] and origin.trained_again(differs)
+    other["recipe"]["exclude"] = []
+    differs = origin.differences(about, other, function)
+    assert differs == ["weights_sha256", "errors", "recipe"] and not origin.trained_again(differs)
     assert origin.differences(about, made, function | {"recipe": other["recipe"]}) == ["function"]
     assert origin.differences({"weights_sha256": "ab"}, made) == ["errors", "recipe", "nights"]
     assert origin.digest(made) != origin.digest(other) and len(origin.digest(made)) == 16
@@ -441,6 +462,7 @@ def test_rates_of_another_run_are_recognised():
 
 def test_ingredients_tell_what_changed(tmp_path, monkeypatch):
     monkeypatch.setattr(origin, "grid_hash", lambda: "grid")
+    monkeypatch.setattr(origin, "simulation", lambda maker: {"star": [1.0]})
     for name, content in (("03/macrn", {"weights_sha256": "ab"}), ("05/errors", {"pair": [1.0]})):
         (tmp_path / name).parent.mkdir()
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
@@ -464,12 +486,39 @@ def test_ingredients_tell_what_changed(tmp_path, monkeypatch):
         assert origin.differences(about, again) == [name]
     Recipe(p_threshold=0.7).to_json(tmp_path / "05" / "recipe.json")
     again = origin.ingredients(paths, bench_of(0.5, 2.0, 40))
+    assert origin.differences(about, again) == ["threshold"]
+    Recipe(p_threshold=0.675, min_snr_g=9).to_json(tmp_path / "05" / "recipe.json")
+    again = origin.ingredients(paths, bench_of(0.5, 2.0, 40))
     assert origin.differences(about, again) == ["recipe"]
-    assert origin.trained_again(["recipe"]) and not origin.trained_again([])
+    for changed in (["recipe"], ["threshold"], []):
+        assert not origin.trained_again(changed)
+    monkeypatch.setattr(origin, "SIZES", origin.SIZES | {"natural": (100, 10)})
+    fewer = origin.differences(about, origin.ingredients(paths, bench_of(0.5, 2.0, 40)))
+    assert fewer == ["recipe", "population"]
+    monkeypatch.undo()
+    monkeypatch.setattr(origin, "grid_hash", lambda: "grid")
+    monkeypatch.setattr(origin, "simulation", lambda maker: {"star": [1.0]})
     (tmp_path / "inputs").mkdir()
     (tmp_path / "inputs" / "03_training.json").write_text('{"parameters": {"epochs": 9}}')
     longer = origin.differences(about, origin.ingredients(paths, bench_of(0.5, 2.0, 40)))
     assert longer == ["training", "recipe"] and not origin.trained_again(longer)
+
+
+def test_a_change_of_stars_or_of_their_noise_is_seen(monkeypatch):
+    def flat(n):
+        return np.ones((n, NATIVE.size), np.float32)
+
+    maker = SimpleNamespace(stars=lambda table, random: flat(len(table)),
+                            strange=lambda kind, n, random: flat(n), telescope=InstrumentSettings())
+    one = {"simulation": origin.simulation(maker), "population": origin.population()}
+    assert set(one["simulation"]) == {"star", "hot", "galaxy", "qso"}
+    assert one["simulation"]["star"][:12] == pytest.approx(np.ones(12), abs=0.05)
+    again = {"simulation": origin.simulation(maker), "population": origin.population()}
+    assert origin.differences(one, json.loads(json.dumps(again))) == []
+    maker.telescope = replace(maker.telescope, noise_share=0.9 * maker.telescope.noise_share)
+    monkeypatch.setattr(sets, "FUNCTION_C_FE", sets.FUNCTION_C_FE + 0.1)
+    other = {"simulation": origin.simulation(maker), "population": origin.population()}
+    assert origin.differences(one, other) == ["simulation", "population"]
 
 
 def test_depth_tells_samples_apart_that_one_recipe_treats_alike():

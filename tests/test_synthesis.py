@@ -206,9 +206,6 @@ def test_held_out_spectra_come_back_within_one_per_cent(thinned):
     assert result["median"] < 0.01
     assert np.nanmedian(result["cont_rms"]) < 0.03
     assert result["wave"].size == result["pixel_rms"].size
-    regions = {row["region"]: row for row in validate.by_region(thinned.labels, result["rms"])}
-    assert regions["usual"]["median"] == result["median"]
-    assert regions["usual"]["n"] + regions["rest"]["n"] == known.sum()
 
 
 def test_more_spectra_make_smaller_errors(thinned):

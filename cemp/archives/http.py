@@ -42,12 +42,20 @@ class Fetcher:
     settings : FetchSettings
     secret : cemp.archives.secret.Secret, optional
         Token for requests that are said to need one.
+
+    Attributes
+    ----------
+    accepted : dict of str to int
+        Hosts that answered a request with the token otherwise than by refusing it: status.
+    refused : dict of str to str
+        Hosts that refused the token, and what to do; they are not asked with it again.
     """
 
     def __init__(self, settings=FetchSettings(), secret=None):  # noqa: B008  (frozen)
         self.settings, self.secret = settings, secret
         self.pace = Pace(settings.per_second)
         self.stop = threading.Event()
+        self.accepted, self.refused = {}, {}
         self._local = threading.local()
         guard_logs()
 
@@ -98,6 +106,8 @@ class Fetcher:
         parts = urlsplit(url)
         if parts.scheme != "https" and parts.hostname not in LOCAL:
             raise TokenError(f"{url}: a token is sent by https only; correct the address")
+        if parts.netloc in self.refused:
+            raise TokenError(f"{url}: not asked for; {self.refused[parts.netloc]}")
 
     def _attempt(self, url, sink, with_token):
         """Try once; give None, or the failure that another attempt may mend."""
@@ -164,13 +174,17 @@ class Fetcher:
 
     def _check_status(self, url, answer, sink, with_token):
         """Turn what is no success into the error that it means."""
-        code = answer.status_code
-        if code in (200, 206):
-            return
+        code, host = answer.status_code, urlsplit(url).netloc
         if code in (401, 403, 407):
             hint = (f"the token in {VARIABLE} is not, or no longer, valid: get a new one"
                     if with_token else "it wants a login: fetch the file with a browser")
+            if with_token:
+                self.refused[host] = hint
             raise TokenError(f"{url}: refused (HTTP {code}); {hint}")
+        if with_token:
+            self.accepted[host] = code
+        if code in (200, 206):
+            return
         if code in (404, 410):
             raise NotInArchiveError(f"{url}: not there (HTTP {code}); check the address, "
                                     "or leave the file out")

@@ -8,6 +8,7 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 from cemp.archives.failures import (
     ArchiveError,
@@ -220,7 +221,7 @@ class _Crew:
     def __init__(self, fetcher, source):
         self.fetcher, self.source = fetcher, source
         self.todo, self.done = queue.SimpleQueue(), queue.SimpleQueue()
-        self.places = set()
+        self.places, self.host = set(), urlsplit(source.url).netloc
         self.threads = [threading.Thread(target=self._work, daemon=True)
                         for _ in range(fetcher.settings.in_flight)]
         for thread in self.threads:
@@ -232,6 +233,8 @@ class _Crew:
 
     @property
     def full(self):
+        if self.source.token and self.host not in self.fetcher.accepted:
+            return self.waiting >= 1  # one is enough to learn that the token is refused
         return self.waiting >= 2 * len(self.threads)
 
     def ask(self, obsid, path, place):

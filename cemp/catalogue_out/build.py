@@ -13,18 +13,20 @@ from cemp.errors import BadInputError
 from cemp.inspect import apply_decisions
 
 
-def sexagesimal(ra, dec):
+def sexagesimal(ra, dec, digits=(4, 3)):
     """Write positions in hours and degrees, rounded.
 
     Parameters
     ----------
     ra, dec : array_like, shape (n,)
         ICRS [deg].
+    digits : tuple of int
+        Decimals of the seconds: of 1.5 mas each, as fine as degrees with six decimals.
 
     Returns
     -------
     hms, dms : list of str
-        ``hh:mm:ss.ssss`` and ``+dd:mm:ss.sss``: 1.5 mas, as fine as degrees with six decimals.
+        ``hh:mm:ss.ssss`` and ``+dd:mm:ss.sss``.
 
     Examples
     --------
@@ -32,10 +34,10 @@ def sexagesimal(ra, dec):
     (['00:40:00.0000'], ['-00:30:00.000'])
     """
     about = {"sep": ":", "pad": True}
-    hours = Angle(np.asarray(ra, float) % 360, "deg").to_string(units.hourangle, precision=4,
-                                                                **about)
-    degrees = Angle(np.asarray(dec, float), "deg").to_string(units.deg, precision=3,
-                                                             alwayssign=True, **about)
+    hours = Angle(np.asarray(ra, float) % 360, "deg").to_string(
+        units.hourangle, precision=digits[0], **about)
+    degrees = Angle(np.asarray(dec, float), "deg").to_string(
+        units.deg, precision=digits[1], alwayssign=True, **about)
     # 359.9999999 deg rounds to 24 hours, which is 0
     hours = ["00" + text[2:] if text.startswith("24") else text for text in hours.tolist()]
     return hours, degrees.tolist()

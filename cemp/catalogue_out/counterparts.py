@@ -134,7 +134,7 @@ def class_agreement(table, threshold):
             "network only": int((ours & ~theirs).sum()), "neither": int((~ours & ~theirs).sum()),
             "found": share["value"], "low": share["low"], "high": share["high"],
         }  # fmt: skip
-    return pd.DataFrame(rows).T
+    return pd.DataFrame.from_dict(rows, orient="index")  # numbers of stars stay whole numbers
 
 
 def label_probability(labels):

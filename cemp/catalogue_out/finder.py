@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from astropy.time import Time
 
+from cemp.catalogue_out.build import sexagesimal
 from cemp.errors import BadInputError
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -241,13 +242,16 @@ def finding_table(catalogue, where, settings=NightSettings()):  # noqa: B008  (f
     return pd.concat([kept[names], about], axis=1)
 
 
-def finding_rows(table):
+def finding_rows(table, exact=None):
     """Turn the finding table into rows of a TeX table.
 
     Parameters
     ----------
     table : pandas.DataFrame
         From `finding_table`.
+    exact : pandas.DataFrame, optional
+        The candidates before the catalogue rounded them: what is rounded twice may come out one
+        digit off what another table prints of the same star. By default `table` itself.
 
     Returns
     -------
@@ -256,11 +260,14 @@ def finding_rows(table):
         hours in the best month.
     """
     grades = {"confirmed": "yes", "not confirmed": "no", "untested": r"\nodata"}
+    exact = (table if exact is None else exact).set_index("designation")
+    exact = exact[["ra", "dec", "gmag", "teff", "fe_h", "c_fe", "p_cemp"]].loc[table["designation"]]
+    places = zip(*sexagesimal(exact["ra"], exact["dec"], (2, 0)), strict=True)
     return [
-        (f"{s['rank']:d}", s["ra_hms"][:11].replace(":", "~"),
-         s["dec_dms"][:9].replace(":", "~").replace("-", "$-$"), f"{s['gmag']:.2f}",
-         f"{s['teff']:.0f}", f"${s['fe_h']:.2f}$", f"{s['c_fe']:.2f}", f"{s['p_cemp']:.3f}",
-         grades[s["gband_grade"]], s["season"].replace("-", "--") or r"\nodata",
-         f"{s['hours_best']:.1f}")
-        for _, s in table.iterrows()
+        (f"{s['rank']:d}", ra.replace(":", "~"), dec.replace(":", "~").replace("-", "$-$"),
+         f"{e['gmag']:.2f}", f"{e['teff']:.0f}", f"${e['fe_h']:.2f}$", f"{e['c_fe']:.2f}",
+         f"{e['p_cemp']:.3f}", grades[s["gband_grade"]],
+         s["season"].replace("-", "--") or r"\nodata", f"{s['hours_best']:.1f}")
+        for (_, s), (_, e), (ra, dec) in zip(
+            table.iterrows(), exact.iterrows(), places, strict=True)
     ]  # fmt: skip

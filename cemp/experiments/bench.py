@@ -1,5 +1,6 @@
 """What the experiments train on and are judged by, with the changes that an ablation asks for."""
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -87,6 +88,35 @@ def load(paths, store=None):
         about=about,
         exact=exact,
     )
+
+
+def data_mark(paths):
+    """Take the fingerprint of a survey: labels, what stage 02 made of the spectra, and the truth.
+
+    Parameters
+    ----------
+    paths : cemp.paths.Paths
+        A profile whose stages 00-02 have run.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits of the files' bytes: the last bits of a number count.
+
+    Raises
+    ------
+    BadInputError
+        If the profile has not been built.
+    """
+    digest, build = hashlib.sha256(), paths.build
+    files = [build / "01" / "labels.parquet", build / "02" / "processed.csv",
+             *sorted((build / "02" / "vectors").glob("*.npy")),
+             *sorted(paths.truth.glob("*.parquet"))]  # fmt: skip
+    for file in files:
+        if not file.is_file():
+            raise BadInputError(f"no {file}: run `make stages PROFILE={paths.profile}` first")
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def judged_frame(paths, obsids=None):

@@ -14,6 +14,7 @@ from cemp.evaluate.bootstrap import BootstrapSettings, interval, star_weights
 from cemp.evaluate.metrics import bias, rmse
 from cemp.experiments.faint import with_c_fe
 from cemp.methods import registry
+from cemp.methods.leave_out import trained_here
 
 _FE_H, _C_H = LABELS.index("fe_h"), LABELS.index("c_h")
 #: Borders of the coverage [dex].
@@ -86,7 +87,7 @@ def judged_rows(labels, seed):
     return np.sort(np.concatenate([np.flatnonzero(~beyond(labels)["inside"]), some]))
 
 
-def settings_of(key, cut):
+def settings_of(key, cut, place=None):
     """Choose the settings of a method: a library is cut where a training sample is.
 
     Parameters
@@ -94,6 +95,8 @@ def settings_of(key, cut):
     key : str
         Of `cemp.methods.registry.METHODS`.
     cut : bool
+    place : cemp.methods.registry.Place, optional
+        For methods that read the network of 03_training: its settings are taken.
 
     Returns
     -------
@@ -101,7 +104,7 @@ def settings_of(key, cut):
         Constructor arguments.
     """
     if cut and "folder" in registry.entry(key).needs:  # 03's network has seen all stars
-        return {"folder": None}
+        return trained_here(key, place)
     if key not in LIBRARY or not cut:
         return {}
     from cemp.methods.template import library
@@ -130,7 +133,7 @@ def fit_and_predict(key, cut, bench, rows, place, settings=None):
     """
     choose = cut_training if cut else (lambda sample: sample)
     train, validation = choose(bench.train), choose(bench.validation)
-    method = registry.make(key, place, **{**(settings or {}), **settings_of(key, cut)})
+    method = registry.make(key, place, **{**(settings or {}), **settings_of(key, cut, place)})
     method.fit(train, train.labels, (validation, validation.labels))
     return method.predict(rows_of(bench.judged, rows)).labels
 

@@ -46,8 +46,8 @@ def write(runs, seeds, epochs, log=print):
         raise BadInputError("nothing to compare: fewer than two finished runs of base and of a "
                             "variant; run `make ablation` again")  # fmt: skip
     records = [runs.record(name, seed) for name in predictions for seed in predictions[name]]
-    about = {"profile": runs.paths.profile, "seeds": list(seeds), "epochs": epochs,
-             "runs": len(records),
+    about = {"profile": runs.paths.profile, "data_mark": runs.data_mark, "seeds": list(seeds),
+             "epochs": epochs, "runs": len(records),
              "cpu_seconds": {"runs": sum(record["cpu_seconds"] for record in records)},
              "marks": sorted({record["mark"] for record in records})}
     tables = {

@@ -8,6 +8,7 @@ import pandas as pd
 
 from cemp.errors import BadInputError
 from cemp.evaluate.present import bin_texts
+from cemp.experiments import bench
 from cemp.methods import registry
 from cemp.paths import ROOT
 from cemp.plots.experiments import SCORE_TEXT
@@ -45,11 +46,13 @@ def read(name, folder=FOLDER):
     return pd.read_csv(path), json.loads(about.read_text()) if about.is_file() else {}
 
 
-def provenance(names=("ablation", "cost", "beyond", "without"), folder=FOLDER):
+def provenance(paths, names=("ablation", "cost", "beyond", "without"), folder=FOLDER):
     """Say what the committed tables rest on.
 
     Parameters
     ----------
+    paths : cemp.paths.Paths
+        The run that reads them.
     names : sequence of str
         Tables.
     folder : pathlib.Path
@@ -58,16 +61,25 @@ def provenance(names=("ablation", "cost", "beyond", "without"), folder=FOLDER):
     -------
     pandas.DataFrame
         By table: profile, cpu_h (processor hours, where they were kept), grid (whether the
-        synthetic spectra were those of today), torch.
+        synthetic spectra were those of today), survey (whether spectra, labels and truth were
+        this run's, to the last bit; tables that do not say count as another's), torch.
     """
-    made, today = {}, grid_hash()
+    made, today, survey = {}, grid_hash(), bench.data_mark(paths)
     for name in names:
         about = read(name, folder)[1]
         made[name] = {"profile": about.get("profile", ""),
                       "cpu_h": sum(about.get("cpu_seconds", {}).values()) / 3600 or np.nan,
                       "grid": "today's" if about["grid"] == today else "an earlier one",
+                      "survey": _survey(about, survey),
                       "torch": about["versions"]["torch"]}  # fmt: skip
     return pd.DataFrame.from_dict(made, orient="index")
+
+
+def _survey(about, mark):
+    """Say whose survey a table rests on; times (no profile) rest on none."""
+    if "profile" not in about:
+        return "none needed"
+    return "this run's" if about.get("data_mark") == mark else "another one"
 
 
 def ablation_sentences(table):

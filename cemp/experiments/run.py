@@ -63,14 +63,8 @@ class Runs:
 
     @cached_property
     def data_mark(self):
-        """Fingerprint of the survey: labels, what stage 02 made of the spectra, and the truth."""
-        digest, build = hashlib.sha256(), self.paths.build
-        files = [build / "01" / "labels.parquet", build / "02" / "processed.csv",
-                 *sorted((build / "02" / "vectors").glob("*.npy")),
-                 *sorted(self.paths.truth.glob("*.parquet"))]  # fmt: skip
-        for file in files:
-            digest.update(file.read_bytes())
-        return digest.hexdigest()[:16]
+        """Fingerprint of the survey (`cemp.experiments.bench.data_mark`)."""
+        return bench.data_mark(self.paths)
 
     def mark(self, name, seed, epochs):
         """Fingerprint of a run: code, settings, versions and the survey it rests on."""

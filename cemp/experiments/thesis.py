@@ -22,7 +22,7 @@ from cemp.atomic import atomic_path
 from cemp.constants import SEED
 from cemp.errors import BadInputError
 from cemp.evaluate.samples import read_truth
-from cemp.experiments import beyond, claims, cost
+from cemp.experiments import bench, beyond, claims, cost
 from cemp.experiments.collect import folder, write_tables
 from cemp.experiments.run import Runs
 from cemp.methods import registry
@@ -69,15 +69,14 @@ def _mark(key, cut, runs):
 def _fit(task):
     """Fit one method with the training cut or not, and keep what it predicts."""
     paths, key, cut, path, mark = task
-    runs = Runs(paths)
-    bench = runs.bench()
-    rows = beyond.judged_rows(bench.judged.labels, SEED)
+    samples = Runs(paths).bench()
+    rows = beyond.judged_rows(samples.judged.labels, SEED)
     place = registry.Place(paths, str(paths.survey / "spectra"))
     start = time.process_time()
-    labels = beyond.fit_and_predict(key, cut, bench, rows, place, chosen(key))
+    labels = beyond.fit_and_predict(key, cut, samples, rows, place, chosen(key))
     seconds = time.process_time() - start
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, obsid=bench.judged.obsid[rows], labels=labels, mark=mark,
+        np.savez(file, obsid=samples.judged.obsid[rows], labels=labels, mark=mark,
                  seconds=seconds, name=registry.entry(key).load().name)
     return f"{key}, {'cut' if cut else 'all'}: {seconds:.0f} s"
 
@@ -131,8 +130,8 @@ def collect_beyond(runs, log=print):
     BadInputError
         If there are no fits.
     """
-    bench, predictions, seconds, marks = runs.bench(), {}, {}, {}
-    rows = beyond.judged_rows(bench.judged.labels, SEED)
+    samples, predictions, seconds, marks = runs.bench(), {}, {}, {}
+    rows = beyond.judged_rows(samples.judged.labels, SEED)
     for key in registry.available():
         for cut in (True, False):
             fit = read_fit(runs.folder / f"beyond-{key}-{cut}.npz", _mark(key, cut, runs))
@@ -142,12 +141,13 @@ def collect_beyond(runs, log=print):
             seconds[f"{key} {cut}"], marks[f"{key} {cut}"] = float(fit["seconds"]), str(fit["mark"])
     if not predictions:
         raise BadInputError("no fits to collect: run `python -m cemp.experiments.thesis beyond`")
-    truth, star_id = bench.judged.labels[rows], bench.about["star_id"].to_numpy()[rows]
+    truth = samples.judged.labels[rows]
+    star_id = samples.about["star_id"].to_numpy()[rows]
     tables = {"beyond.csv": beyond.beyond_table(predictions, truth, star_id),
               "beyond_pairs.csv": claims.beyond_pairs(predictions, truth, star_id)}
-    out = beyond.beyond(bench.train.labels)
-    about = {"profile": runs.paths.profile, "marks": marks,
-             "cpu_seconds": seconds, "training_spectra": len(bench.train),
+    out = beyond.beyond(samples.train.labels)
+    about = {"profile": runs.paths.profile, "data_mark": runs.data_mark, "marks": marks,
+             "cpu_seconds": seconds, "training_spectra": len(samples.train),
              "training_fe_h_beyond": int(out["fe_h"].sum()),
              "training_c_fe_beyond": int(out["c_fe"].sum())}  # fmt: skip
     write_tables(tables, about, folder(runs.paths), "beyond", log)
@@ -175,7 +175,7 @@ def without_catalogues(paths, keys=LEFT_OUT, jobs=1, log=print):
     processed = pd.read_csv(paths.build / "02" / "processed.csv")[["obsid", "good_fraction"]]
     table = left_out_table(again, observations.merge(processed, on="obsid"), labels,
                            read_truth(paths.truth))  # fmt: skip
-    about = {"profile": paths.profile,
+    about = {"profile": paths.profile, "data_mark": bench.data_mark(paths),
              "marks": {name: record["fingerprint"] for name, record in records.items()},
              "cpu_seconds": {name: record["fit_s"] for name, record in records.items()}}
     write_tables({"without.csv": table}, about, folder(paths), "without", log)

@@ -92,9 +92,11 @@ def report(table):
     groups = {"[C/Fe]": added["c_fe_injected"].round(2),
               "S/N(g)": pd.cut(added["star_snrg"], SNR[0], labels=SNR[1]),
               "Teff [K]": pd.cut(added["star_teff"], TEFF[0], labels=TEFF[1])}  # fmt: skip
-    parts = {name: summarise(added, by) for name, by in groups.items()}
-    return pd.concat({"all": summarise(added, np.full(len(added), "all")), **parts},
-                     names=["quantity", "group"])  # fmt: skip
+    parts = {"all": summarise(added, np.full(len(added), "all"))}
+    parts |= {name: summarise(added, by) for name, by in groups.items()}
+    # a part without a row has no columns, and would make numbers of the others' counts
+    parts = {name: part for name, part in parts.items() if len(part)} or parts
+    return pd.concat(parts, names=["quantity", "group"])
 
 
 def share_interval(found, trials):

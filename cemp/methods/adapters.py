@@ -1,5 +1,6 @@
 """The two models that the other notebooks use, behind the interface of all methods."""
 
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,16 @@ from cemp.constants import LABELS, SEED, rng
 from cemp.errors import BadInputError
 from cemp.methods.base import Method, Prediction, complete
 from cemp.models.cannon import Cannon
-from cemp.models.data import Sample
+from cemp.models.data import Augment, Sample
 from cemp.models.io import load_model
-from cemp.models.macrn import count_parameters
+from cemp.models.macrn import MacrnConfig, count_parameters
 from cemp.models.predict import predict, predict_with_covariance
-from cemp.models.train import fit
+from cemp.models.train import TrainSettings, fit
 from cemp.sample import balanced_draw
+
+#: Parameters of 03_training that are fields of `cemp.models.data.Augment`.
+AUGMENT = {"noise_fraction": "noise_fraction", "noise_snr_min": "snr_min",
+           "shift_kms": "shift_kms", "mask_fraction": "mask_fraction"}  # fmt: skip
 
 
 def as_sample(spectra, labels, rows=slice(None)):
@@ -94,6 +99,38 @@ class TheCannon(Method):
         return self.model_.coef_.size + self.model_.scatter_.size
 
 
+def as_trained(folder, parameters):
+    """Give the settings of `MacrnMethod` that train once more what 03_training trained.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        Of ``macrn.json``.
+    parameters : dict
+        Those of 03_training.
+
+    Returns
+    -------
+    dict
+        ``folder`` None, ``config`` and ``settings``, of plain values.
+    """
+    augment = {AUGMENT[name]: value for name, value in parameters.items() if name in AUGMENT}
+    known = {field.name for field in fields(TrainSettings)}
+    settings = {name: value for name, value in parameters.items() if name in known}
+    return {"folder": None, "config": asdict(load_model(folder).config),
+            "settings": settings | {"augment": augment}}  # fmt: skip
+
+
+def _built(kind, values):
+    """Make settings of plain values; others, or None, are given back."""
+    if not isinstance(values, dict):
+        return values
+    made = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+    if "augment" in made:
+        made["augment"] = _built(Augment, made["augment"])
+    return kind(**made)
+
+
 class MacrnMethod(Method):
     """MACRN as the paper trains it, read from its folder or trained here.
 
@@ -102,9 +139,10 @@ class MacrnMethod(Method):
     folder : str or pathlib.Path, optional
         Of ``macrn.pt`` and ``macrn.json``; `fit` then reads instead of training, and training
         took what ``history.csv`` beside them says.
-    config : cemp.models.macrn.MacrnConfig, optional
+    config : cemp.models.macrn.MacrnConfig or dict, optional
         Errors are given if it has ``covariance=True``.
-    settings : cemp.models.train.TrainSettings, optional
+    settings : cemp.models.train.TrainSettings or dict, optional
+        Both as objects or as plain values by name (`as_trained`); else the defaults.
     checkpoint : str or pathlib.Path, optional
         Folder in which a training that was stopped goes on.
 
@@ -131,10 +169,9 @@ class MacrnMethod(Method):
             return self
         if validation is None:
             raise BadInputError("MACRN stops training on validation spectra: give them to fit")
-        trained = fit(
-            as_sample(spectra, labels), as_sample(*validation), self.config, self.settings,
-            self.checkpoint, log=lambda line: None,
-        )  # fmt: skip
+        config, settings = _built(MacrnConfig, self.config), _built(TrainSettings, self.settings)
+        trained = fit(as_sample(spectra, labels), as_sample(*validation), config, settings,
+                      self.checkpoint, log=lambda line: None)  # fmt: skip
         self.model_, self.fit_seconds_ = trained.model, trained.history["seconds"].sum()
         return self
 

@@ -5,11 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from cemp.errors import BadInputError
 from cemp.evaluate.compare import Measure, comparison_frame, rank_pairs, score_methods
 from cemp.evaluate.scores import DEFAULT
 from cemp.methods import registry
+from cemp.methods.adapters import MacrnMethod, as_trained
 from cemp.methods.base import Prediction
 from cemp.methods.products import read_predictions
+from cemp.workflow.profile import read_profile
 
 #: What is asked of the stars left out.
 MEASURES = tuple(Measure(statistic, label, "ref_") for label in ("fe_h", "c_h")
@@ -32,14 +35,36 @@ def left_out_jobs(jobs, keys, catalogues):
     -------
     list of Job
     """
-    return [replace(job, without=catalogue, n_judged=0, settings=_trained_here(job))
+    return [replace(job, without=catalogue, n_judged=0,
+                    settings=job.settings | trained_here(job.key, job.place))
             for job in jobs if job.key in keys for catalogue in catalogues]  # fmt: skip
 
 
-def _trained_here(job):
-    """Give settings that train what is otherwise read from an earlier notebook."""
-    read = "folder" in registry.entry(job.key).needs
-    return job.settings | {"folder": None} if read else job.settings
+def trained_here(key, place):
+    """Give settings that train what is otherwise read from an earlier notebook, as it did.
+
+    Parameters
+    ----------
+    key : str
+        Of `cemp.methods.registry.METHODS`.
+    place : cemp.methods.registry.Place
+
+    Returns
+    -------
+    dict
+        Constructor arguments; empty for a method that is trained where it is compared.
+
+    Raises
+    ------
+    BadInputError
+        If the method cannot but read.
+    """
+    about = registry.entry(key)
+    if "folder" not in about.needs:
+        return {}
+    if about.load() is not MacrnMethod:
+        raise BadInputError(f"{key} only reads the network of 03_training: name macrn instead")
+    return as_trained(place.folder, read_profile(place.paths).get("03_training", {}))
 
 
 def left_out_table(jobs, observations, labels, truth, settings=DEFAULT):

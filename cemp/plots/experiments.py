@@ -89,7 +89,7 @@ def draw_faint(data):
     -------
     matplotlib.figure.Figure
     """
-    fig, axes = subplots(2, len(data["group"]), width=PAGE, height=4.2, sharex=True, sharey="row")
+    fig, axes = subplots(2, len(data["group"]), width=PAGE, height=4.4, sharex=True, sharey="row")
     place, n_method = np.arange(len(data["snr"])), len(data["method"])
     for row, statistic in enumerate(("scatter", "bias")):
         for column, group in enumerate(data["group"]):
@@ -107,7 +107,8 @@ def draw_faint(data):
     for ax in axes[1]:
         ax.set_xticks(place, [str(name) for name in data["snr"]])
         ax.set_xlabel("S/N in g")
-    axes[0, -1].legend(fontsize=5.5, ncols=2)
+    handles, texts = axes[0, 0].get_legend_handles_labels()
+    fig.legend(handles, texts, loc="outside lower center", ncols=min(n_method, 7), fontsize=6)
     return fig
 
 

@@ -153,7 +153,7 @@ def draw_purity(data):
                              linewidth=0)
     axes[0].axvline(float(data["natural"]), color="0.4", linewidth=0.8)
     axes[0].text(float(data["natural"]) * 1.06, 0.02, "natural population", rotation=90,
-                 va="bottom", ha="left", fontsize=7)
+                 va="bottom", ha="left", fontsize=6)
     axes[0].set(xscale="log", ylim=(0, 1.02), xlabel="share of CEMP stars among those searched",
                 ylabel="purity")
     axes[0].legend(loc="upper left", bbox_to_anchor=(0, 0.99))
@@ -168,6 +168,7 @@ def draw_purity(data):
             axes[1].plot(complete[k], purity[k], "o", color=colour, markersize=3)
             axes[1].annotate(f"{at:g}", (complete[k], purity[k]), (3, 4), fontsize=7,
                              textcoords="offset points")  # fmt: skip
+    axes[1].margins(x=0.1)  # room for the last threshold's number
     axes[1].legend(loc="lower left")
     axes[1].set(xlabel="completeness", ylabel="purity, natural population", ylim=(0, 1.08))
     _note(fig, data)

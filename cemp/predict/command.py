@@ -130,8 +130,10 @@ def run(options):
     try:
         return _predict(options)
     except KeyboardInterrupt:
-        print("stopped; finished parts (of 50 spectra) are kept, and the same command goes on "
-              "from there", file=sys.stderr)  # fmt: skip
+        from cemp.predict.settings import PredictSettings
+
+        print(f"stopped; finished parts (of {PredictSettings.part_size} spectra) are kept, and the "
+              "same command goes on from there", file=sys.stderr)  # fmt: skip
         return 130
     except MemoryError:
         print("cemp predict: out of memory; give fewer --jobs (0.5 GB each)", file=sys.stderr)

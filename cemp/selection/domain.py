@@ -77,7 +77,7 @@ def draw_training(rows, labels, most=MOST, seed=SEED):
         One row a spectrum: star_id.
     labels : pandas.DataFrame
         One row a star of the catalogues: star_id, teff, fe_h, c_h. Stars without carbon count as
-        ordinary ones, stars without labels as a kind of their own.
+        ordinary ones, stars without labels, or without teff or fe_h, as a kind of their own.
     most : int
     seed : int
 
@@ -92,6 +92,8 @@ def draw_training(rows, labels, most=MOST, seed=SEED):
     known = labels.drop_duplicates("star_id").set_index("star_id")
     kind = (np.digitize(known["fe_h"], (-2.5, -1.5, -0.5)) + 4 * (known["teff"] > 5350)
             + 8 * (known["c_h"] - known["fe_h"] > 0.4))  # fmt: skip
+    # np.digitize takes NaN for more than the last edge, here for a star of the Sun's [Fe/H]
+    kind = kind.where(known[["teff", "fe_h"]].notna().all(axis=1))
     stars = pd.Series(rows["star_id"].unique()).sample(frac=1.0, random_state=seed % 2**31)
     turn = stars.groupby(kind.reindex(stars).fillna(-1).to_numpy()).cumcount()
     turn = pd.Series(turn.to_numpy(), stars).sort_values(kind="stable")

@@ -277,7 +277,8 @@ def threshold_for_purity(p, is_cemp, purity, weight=None, at_least=10):
     Raises
     ------
     BadInputError
-        If no threshold reaches the purity.
+        If no threshold reaches the purity, or a star with P(CEMP) has no weight: left out, the
+        contaminants, whose weight in a natural mix nobody knows, would make the rest look pure.
 
     Examples
     --------
@@ -286,8 +287,7 @@ def threshold_for_purity(p, is_cemp, purity, weight=None, at_least=10):
     0.2
     """
     p, is_cemp = np.asarray(p, dtype=float), np.asarray(is_cemp, dtype=bool)
-    weight = np.ones(p.size) if weight is None else np.asarray(weight, dtype=float)
-    known = np.isfinite(p) & np.isfinite(weight)
+    weight, known = _weights(weight, p), np.isfinite(p)
     order = np.argsort(-p[known], kind="stable")
     p, is_cemp, weight = p[known][order], is_cemp[known][order], weight[known][order]
     total, true = np.cumsum(weight), np.cumsum(weight * is_cemp)
@@ -311,8 +311,8 @@ def threshold_at(p, is_cemp, value, weight=None):
     Threshold
         Of purity NaN, and an interval from 0 to 1, where no star lies above `value`.
     """
-    above = np.asarray(p, dtype=float) > value
-    weight = np.ones(above.size) if weight is None else np.asarray(weight, dtype=float)
+    p = np.asarray(p, dtype=float)
+    above, weight = p > value, _weights(weight, p)
     weight, true = weight[above], np.asarray(is_cemp, dtype=bool)[above]
     if not above.any():
         return Threshold(float(value), np.nan, 0.0, (0.0, 1.0), 0)
@@ -320,6 +320,20 @@ def threshold_at(p, is_cemp, value, weight=None):
     low, _ = binomial_interval(purity * effective, effective, 0.90)
     interval = tuple(float(v) for v in binomial_interval(purity * effective, effective, 0.68))
     return Threshold(float(value), float(purity), float(low), interval, int(above.sum()))
+
+
+def _weights(weight, p):
+    """Give weights, ones by default; refuse stars with P(CEMP) that have none."""
+    if weight is None:
+        return np.ones(p.size)
+    weight = np.asarray(weight, dtype=float)
+    bad = np.isfinite(p) & ~((weight >= 0) & np.isfinite(weight))
+    if bad.any():
+        raise BadInputError(
+            f"{bad.sum()} of {p.size} stars have P(CEMP), but a weight that is NaN, infinite or "
+            "negative: give them one, or leave them out and say so"
+        )
+    return weight
 
 
 def _need(table, columns):

@@ -125,7 +125,7 @@ def headline(grid, coverage, known, lines, held_out):
     -------
     dict of str to cemp.results.Value
     """
-    found = known["found"]
+    found, errors = known["found"], error_table(grid.labels, held_out["rms"])
     return {
         "SynthSpectra": Value(len(grid.index), ",d", "spectra in the grid"),
         "SynthCempSpectra": Value(int(coverage.loc["CEMP", "spectra"]), ",d",
@@ -141,6 +141,9 @@ def headline(grid, coverage, known, lines, held_out):
         "SynthEmuMedian": Value(100 * held_out["median"], ".2f", "median held-out error [%]"),
         "SynthEmuTail": Value(100 * held_out["p90"], ".2f", "90th percentile [%]"),
         "SynthEmuAll": Value(100 * held_out["median_all"], ".2f", "median over all labels [%]"),
+        "SynthEmuCemp": Value(errors.loc["CEMP", "median"], ".2f", "the same, CEMP stars [%]"),
+        "SynthEmuCempTail": Value(errors.loc["CEMP", "p90"], ".1f",
+                                  "90th percentile, CEMP stars [%]"),
     }
 
 

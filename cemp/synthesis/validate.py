@@ -16,15 +16,6 @@ SURVEY_R = 1800.0
 USUAL_TEFF, USUAL_C_FE = 4500.0, 2.0
 #: Digits that labels may lose in a file before they count as outside.
 ROUNDING = 1e-4
-#: Regions of label space: name, column of the labels, lowest and highest value.
-REGIONS = (
-    ("Teff 3900-4500 K", 0, 3900, 4500), ("Teff 4500-5200 K", 0, 4500, 5200),
-    ("Teff 5200-6000 K", 0, 5200, 6000), ("Teff 6000-7100 K", 0, 6000, 7100),
-    ("[Fe/H] -4 to -3", 2, -4, -3), ("[Fe/H] -3 to -2", 2, -3, -2),
-    ("[Fe/H] -2 to -1", 2, -2, -1), ("[Fe/H] -1 to 0.5", 2, -1, 0.5),
-    ("[C/Fe] -0.8 to 0.7", 3, -0.8, 0.7), ("[C/Fe] 0.7 to 2", 3, 0.7, 2),
-    ("[C/Fe] 2 to 3.5", 3, 2, 3.5),
-)
 
 
 def inside(labels):
@@ -166,31 +157,4 @@ def learning_curve(grid, sizes, n_repeat=1, settings=None, n_test=150, seed=SEED
             emulator = Emulator(settings).fit(grid.select(rest[:n]), seed)
             rms = np.sqrt(np.mean(survey_errors(emulator, test) ** 2, axis=1))
             out.append({"n": min(n, rest.size), "repeat": repeat, **summary(test.labels, rms)})
-    return out
-
-
-def by_region(labels, rms):
-    """Errors in parts of label space.
-
-    Parameters
-    ----------
-    labels : ndarray, shape (n, 6)
-    rms : ndarray, shape (n,)
-        From `cross_validate`; NaN is left out.
-
-    Returns
-    -------
-    list of dict
-        ``region``, ``n``, ``median`` and ``p90``; first the `usual` stars, then the rest, then
-        each of `REGIONS`.
-    """
-    labels, known = np.asarray(labels), np.isfinite(rms)
-    parts = [("usual", usual(labels)), ("rest", ~usual(labels))]
-    parts += [(name, (labels[:, column] >= low) & (labels[:, column] < high))
-              for name, column, low, high in REGIONS]
-    out = []
-    for name, part in parts:
-        chosen = rms[part & known]
-        median, p90 = np.percentile(chosen, [50, 90]) if chosen.size else (np.nan, np.nan)
-        out.append({"region": name, "n": chosen.size, "median": median, "p90": p90})
     return out

@@ -6,13 +6,11 @@ pseudo-continuum does to crowded spectra it does to both.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import least_squares
 
-from cemp.atomic import atomic_path
 from cemp.constants import WAVE
 from cemp.errors import BadInputError
 from cemp.preprocess.continuum import blend, fit_arms
@@ -260,8 +258,8 @@ class _Problem:
 KEPT = ("teff", "logg", "fe_h", "alpha_fe", "rv", "rms", "chi2")
 
 
-def fit_all(emulator, spectra, settings=FitSettings(), cache=None):  # noqa: B008  (frozen)
-    """Fit many spectra, or read the table of an earlier run.
+def fit_all(emulator, spectra, settings=FitSettings()):  # noqa: B008  (frozen)
+    """Fit many spectra.
 
     Parameters
     ----------
@@ -269,9 +267,6 @@ def fit_all(emulator, spectra, settings=FitSettings(), cache=None):  # noqa: B00
     spectra : list of cemp.spectrum.Spectrum
         Identified by their ``obsid``.
     settings : FitSettings
-    cache : str or pathlib.Path, optional
-        Csv file: read if it has just these spectra, else written. Delete it after a change of the
-        emulator.
 
     Returns
     -------
@@ -279,11 +274,6 @@ def fit_all(emulator, spectra, settings=FitSettings(), cache=None):  # noqa: B00
         One row a spectrum: obsid, teff, logg, fe_h, c_h, alpha_fe, rv, rms, chi2, and e_teff,
         e_logg, e_fe_h (formal errors); NaN where the spectrum cannot be preprocessed.
     """
-    wanted = [spectrum.obsid for spectrum in spectra]
-    if cache is not None and Path(cache).is_file():
-        table = pd.read_csv(cache)
-        if table["obsid"].tolist() == wanted:
-            return table
     rows = []
     for spectrum in spectra:
         try:
@@ -294,8 +284,4 @@ def fit_all(emulator, spectra, settings=FitSettings(), cache=None):  # noqa: B00
         errors = {f"e_{name}": fit["errors"].get(name, np.nan) for name in ("teff", "logg", "fe_h")}
         kept = {name: fit[name] for name in KEPT}
         rows.append({"obsid": spectrum.obsid, "c_h": fit["fe_h"] + fit["c_fe"], **kept, **errors})
-    table = pd.DataFrame(rows)
-    if cache is not None:
-        with atomic_path(cache) as path:
-            table.to_csv(path, index=False)
-    return table
+    return pd.DataFrame(rows)

@@ -3,7 +3,6 @@
 import argparse
 import sys
 import time
-from functools import partial
 
 from cemp.archives.catalogues import fetch_cds, fetch_file
 from cemp.archives.http import Fetcher
@@ -45,8 +44,6 @@ def fetch_catalogues(wanted, fetcher, say=print):
     for file in wanted:
         try:
             how = _fetch_catalogue(file, fetcher)
-            if not file.made:
-                check_catalogue(file.parameter, file.path)
             say(f"  {how:8} {file.path}{_odd_size(file)}")
         except (BadInputError, OSError) as error:
             missing += 1
@@ -79,10 +76,24 @@ def _odd_size(file):
 
 
 def _fetch_catalogue(file, fetcher):
-    """Have one file, and say how it came."""
-    source = file.source
+    """Have one file that is the catalogue asked for, and say how it came."""
     if file.made:
         return "mock"
+    seen = []
+
+    def check(path):
+        check_catalogue(file.parameter, path)
+        seen.append(path)
+
+    how = _have(file, fetcher, check)
+    if not seen:  # a file without a checksum was looked at before it got one
+        check(file.path)
+    return how
+
+
+def _have(file, fetcher, check):
+    """Have one file in its place, and say how it came."""
+    source = file.source
     if source is None:
         if not file.there:
             raise BadInputError("no archive is known for a file of this name; put it there, or "
@@ -94,7 +105,6 @@ def _fetch_catalogue(file, fetcher):
         return "kept"
     if source.content == "cds":
         return "fetched" if fetch_cds(source.url, file.path, fetcher) else "kept"
-    check = partial(check_catalogue, file.parameter)
     return "fetched" if fetch_file(
         source.url, file.path, fetcher, source.token, source.content, check) else "kept"
 

@@ -11,12 +11,10 @@ import time
 import pandas as pd
 
 from cemp.atomic import atomic_path
-from cemp.methods.template.inject import FOLDER, coverage, injection_test, matched
+from cemp.methods.template.inject import FOLDER, STEPS, coverage, injection_test, matched
 from cemp.models.io import versions
 from cemp.synthesis.grid import grid_hash
 
-#: Chains: walkers, steps dropped, steps kept.
-STEPS = {"n_walkers": 12, "n_burn": 40, "n_steps": 120}
 #: Stars between two savings.
 PART = 10
 
