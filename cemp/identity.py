@@ -217,7 +217,7 @@ def _gaia_keys(names):
     return (keys, counts) if all(in_slices(fill, len(names))) else (None, None)
 
 
-def _by_star(star_id):
+def rows_by_star(star_id):
     """Bring rows of the same star together, stars in the order of their names.
 
     Parameters
@@ -279,7 +279,7 @@ def star_table(observations):
     if "coord_arcsec" in observations:
         order = observations.sort_values("coord_arcsec", kind="stable")
     have = [c for c in ("ra", "dec", "coord_arcsec", "epoch") if c in observations]
-    row, start = _by_star(order["star_id"])
+    row, start = rows_by_star(order["star_id"])
     table = order[["star_id", *have]].iloc[row[start]].reset_index(drop=True)
     table["star_id"] = table["star_id"].astype("str")
     for column in ("pmra", "pmdec", "gaia_source_id"):
