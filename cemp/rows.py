@@ -138,17 +138,3 @@ def join_rows(table, other, names):
     table = (table if found.all() else table[found]).reset_index(drop=True)
     rows = order[at[found]]
     return table.assign(**{name: other[name].take(rows).array for name in names})
-
-
-def count_stars(star_id):
-    """Count different stars.
-
-    Parameters
-    ----------
-    star_id : pandas.Series of str
-
-    Returns
-    -------
-    int
-    """
-    return pc.count_distinct(pa.array(star_id, pa.large_string())).as_py()

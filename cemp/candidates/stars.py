@@ -124,7 +124,7 @@ def combine_repeats(table):
 
 
 def _in_order(table):
-    """Number of the star of each row, rows by star with the brightest first, and their starts."""
+    """Give the star of each place, the rows by star, brightest first, and where stars begin."""
     row, start = rows_by_star(table["star_id"])
     star = np.repeat(np.arange(len(start)), np.diff(start, append=len(row)))
     snr, obsid = (table[name].to_numpy()[row] for name in ("snrg", "obsid"))

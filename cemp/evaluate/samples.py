@@ -5,7 +5,8 @@ import pandas as pd
 
 from cemp.candidates.classes import table1
 from cemp.constants import LABELS
-from cemp.rows import count_stars, parts_of, row_slices, write_parts
+from cemp.identity import stars_by_fold
+from cemp.rows import parts_of, row_slices, write_parts
 
 #: Catalogues whose abundances reach below and beyond APOGEE's grid ([M/H] > -2.5, [C/M] < +1).
 BEYOND_APOGEE = ("subaru", "saga")
@@ -128,11 +129,9 @@ def count_folds(judged):
     pandas.DataFrame
         Columns spectra, stars.
     """
-    rows = {fold: judged.loc[judged["fold"] == fold, "star_id"]
-            for fold in sorted(judged["fold"].unique())}
-    counts = pd.DataFrame({"spectra": {fold: len(stars) for fold, stars in rows.items()},
-                           "stars": {fold: count_stars(stars) for fold, stars in rows.items()}})
-    return counts.rename_axis("fold")
+    counts = pd.DataFrame({"spectra": judged["fold"].value_counts(),
+                           "stars": stars_by_fold(judged).sum()})
+    return counts.sort_index().rename_axis("fold")
 
 
 def describe(row, labels, truth):
