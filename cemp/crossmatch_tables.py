@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from cemp.constants import LABELS
+from cemp.identity import stars_by_fold
 
 #: How sources are written.
 NAMES = {"apogee": "APOGEE", "subaru": "LAMOST-Subaru", "saga": "SAGA", "jinabase": "JINAbase"}
@@ -170,8 +171,9 @@ def fold_table(labels, observations):
         One row a fold: spectra, stars, stars by source, with [Fe/H] < -2, CEMP, and without
         carbon or with a limit only.
     """
-    groups = observations.groupby("fold")
-    out = pd.DataFrame({"spectra": groups.size(), "stars": groups["star_id"].nunique()})
+    out = pd.DataFrame({"spectra": observations["fold"].value_counts(),
+                        "stars": stars_by_fold(observations).sum()})
+    out = out.sort_index().rename_axis("fold")
     by = labels.groupby("fold")
     for source, name in NAMES.items():
         mine = labels[labels["source"] == source]

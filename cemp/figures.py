@@ -67,6 +67,34 @@ def compact(data):
     return arrays
 
 
+def thin(n, most=50_000):
+    """Leave out points where there are more than a figure can show, evenly along the table.
+
+    Parameters
+    ----------
+    n : int
+        Points there are.
+    most : int
+        Points drawn at most.
+
+    Returns
+    -------
+    rows : slice
+        The points to draw: all of them up to `most`.
+    text : str
+        What the figure has to say of it, to be added to a text there: empty if all are drawn.
+
+    Examples
+    --------
+    >>> thin(4000)
+    (slice(None, None, 1), '')
+    >>> thin(7_400_000)
+    (slice(None, None, 148), ', one point in 148 drawn')
+    """
+    step = max(-(-n // most), 1)
+    return slice(None, None, step), f", one point in {step} drawn" if step > 1 else ""
+
+
 def draw(name, data):
     """Draw a registered figure.
 

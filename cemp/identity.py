@@ -217,7 +217,7 @@ def _gaia_keys(names):
     return (keys, counts) if all(in_slices(fill, len(names))) else (None, None)
 
 
-def _by_star(star_id):
+def rows_by_star(star_id):
     """Bring rows of the same star together, stars in the order of their names.
 
     Parameters
@@ -260,6 +260,45 @@ def _cut(row, key):
     return row, np.flatnonzero(np.diff(key.astype(np.int64), prepend=key[:1].astype(np.int64) - 1))
 
 
+def count_stars(star_id):
+    """Count different stars.
+
+    Parameters
+    ----------
+    star_id : pandas.Series of str
+
+    Returns
+    -------
+    int
+    """
+    return len(rows_by_star(star_id)[1]) if len(star_id) else 0
+
+
+def stars_by_fold(observations):
+    """Tell which stars have spectra in which fold.
+
+    Parameters
+    ----------
+    observations : pandas.DataFrame
+        star_id, fold; one row a spectrum.
+
+    Returns
+    -------
+    pandas.DataFrame of bool
+        A column a fold, in alphabetical order, and a row a star, in the order of their names.
+    """
+    if observations.empty:
+        return pd.DataFrame()
+    row, start = rows_by_star(observations["star_id"])
+    star = np.empty(len(row), np.int32)
+    star[row] = np.repeat(np.arange(len(start), dtype=np.int32), np.diff(start, append=len(row)))
+    columns = {}
+    for fold in sorted(observations["fold"].unique()):
+        columns[fold] = np.zeros(len(start), dtype=bool)
+        columns[fold][star[(observations["fold"] == fold).to_numpy(bool)]] = True
+    return pd.DataFrame(columns)
+
+
 def star_table(observations):
     """One row a star of a table of observations.
 
@@ -279,7 +318,7 @@ def star_table(observations):
     if "coord_arcsec" in observations:
         order = observations.sort_values("coord_arcsec", kind="stable")
     have = [c for c in ("ra", "dec", "coord_arcsec", "epoch") if c in observations]
-    row, start = _by_star(order["star_id"])
+    row, start = rows_by_star(order["star_id"])
     table = order[["star_id", *have]].iloc[row[start]].reset_index(drop=True)
     table["star_id"] = table["star_id"].astype("str")
     for column in ("pmra", "pmdec", "gaia_source_id"):

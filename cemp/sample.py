@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cemp.errors import BadInputError
+from cemp.rows import PART, row_slices
 from cemp.sources import merge_sources
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "balanced_draw",
     "count_bins",
     "draw_training",
+    "observation_parts",
     "merge_sources",
     "split_by_star",
     "spectrum_paths",
@@ -252,3 +254,30 @@ def spectrum_paths(observations, pattern):
         for row, there in zip(rows, known, strict=True)
     ]
     return pd.Series(paths, index=observations.index, dtype="str", name="path")
+
+
+def observation_parts(observations, columns, pattern, size=PART):
+    """Go through the observations in the order of their identifiers, some rows at a time.
+
+    Parameters
+    ----------
+    observations : pandas.DataFrame
+        obsid, the columns that `spectrum_paths` needs, and `columns`.
+    columns : list of str
+        Columns wanted, ``path`` among them: it is written here, as the paths of a whole survey
+        take more memory than anything else that is known of it.
+    pattern : str
+        As for `spectrum_paths`.
+    size : int
+        Rows at a time.
+
+    Yields
+    ------
+    pandas.DataFrame
+    """
+    order = np.argsort(observations["obsid"].to_numpy(), kind="stable")
+    needed = [name for name in observations if name in {*columns, "planid", "fiberid", "lmjd",
+                                                        "spid"}]  # fmt: skip
+    for rows in row_slices(len(order), size):
+        part = observations[needed].iloc[order[rows]]
+        yield part.assign(path=spectrum_paths(part, pattern))[columns]

@@ -10,6 +10,7 @@ from astropy.table import Table
 from cemp import __version__
 from cemp.atomic import atomic_path
 from cemp.errors import BadInputError
+from cemp.rows import parts_of
 
 #: Column -> (unit, description), in the order of the table; units as CDS writes them.
 COLUMNS = {
@@ -88,6 +89,24 @@ def designation(ra, dec):
             f"{sign}{d:02d}{p:02d}{q // 10:02d}.{q % 10}"
         )
     return names
+
+
+def add_designation(table):
+    """Add the names of `designation`, which are written some rows at a time.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        ra, dec.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A copy with designation.
+    """
+    parts = [pd.Series(designation(part["ra"], part["dec"]), dtype="str")
+             for part in parts_of(table, ["ra", "dec"])]
+    return table.assign(designation=pd.concat(parts, ignore_index=True).array)
 
 
 def file_hash(path):

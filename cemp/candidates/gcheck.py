@@ -5,7 +5,10 @@ import pandas as pd
 
 from cemp.constants import LABELS, WAVE
 from cemp.indices import pseudo_equivalent_width
+from cemp.rows import row_slices
 
+#: Columns of `add_excess`.
+EXCESS = ("gband_normal", "gband_sigma", "gband_excess", "gband_power")
 GRADES = ("confirmed", "not confirmed", "untested")
 
 
@@ -45,16 +48,33 @@ def measure_band(store, obsids, band, size=500):
     pandas.DataFrame
         gband and e_gband [Angstrom] by obsid; NaN where too few pixels are good.
     """
-    obsids, rows = np.asarray(obsids), []
-    if not len(obsids):
-        return pd.DataFrame(columns=["gband", "e_gband"], dtype=float).rename_axis("obsid")
-    for start in range(0, len(obsids), size):
-        vectors = store.read(obsids[start : start + size])
-        width, error = pseudo_equivalent_width(
+    obsids = np.asarray(obsids)
+    width, error = np.empty(len(obsids)), np.empty(len(obsids))
+    for rows in row_slices(len(obsids), size) if len(obsids) else ():
+        vectors = store.read(obsids[rows])
+        width[rows], error[rows] = pseudo_equivalent_width(
             WAVE, vectors.flux, vectors.ivar, vectors.good, band
         )
-        rows.append(pd.DataFrame({"gband": width, "e_gband": error}, vectors.obsid))
-    return pd.concat(rows).rename_axis("obsid")
+    return pd.DataFrame({"gband": width, "e_gband": error}, pd.Index(obsids, name="obsid"))
+
+
+def add_band(table, store, band):
+    """Add the measured band to a table of spectra.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With ``obsid``.
+    store, band
+        As for `measure_band`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A copy with gband and e_gband.
+    """
+    measured = measure_band(store, table["obsid"], band)
+    return table.assign(**{name: measured[name].to_numpy() for name in measured})
 
 
 def add_excess(table, expected, offset=0.0, floor=0.0):
@@ -75,14 +95,21 @@ def add_excess(table, expected, offset=0.0, floor=0.0):
         A copy with gband_normal (expected at [C/Fe] = 0), gband_sigma (noise, label and model
         error in quadrature), gband_excess and gband_power (both in units of gband_sigma).
     """
+    columns = {name: np.empty(len(table)) for name in EXCESS}
+    for rows in row_slices(len(table)):
+        found = _excess(table.iloc[rows], expected, offset, floor)
+        for name, values in zip(EXCESS, found, strict=True):
+            columns[name][rows] = values
+    return table.assign(**columns)
+
+
+def _excess(table, expected, offset, floor):
+    """Columns of `add_excess` for some rows."""
     labels = table[list(LABELS)].to_numpy(dtype=float)
     errors = table[[f"e_{name}" for name in LABELS]].to_numpy(dtype=float)
     normal, strong = expected.predict(labels) + offset, expected.predict(labels, "strong") + offset
     sigma = np.hypot(np.hypot(table["e_gband"], expected.label_error(labels, errors)), floor)
-    return table.assign(
-        gband_normal=normal, gband_sigma=sigma, gband_excess=(table["gband"] - normal) / sigma,
-        gband_power=(strong - normal) / sigma,
-    )
+    return normal, sigma, (table["gband"] - normal) / sigma, (strong - normal) / sigma
 
 
 def zero_point(residual, sigma):

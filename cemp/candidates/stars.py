@@ -7,6 +7,11 @@ from cemp.candidates.classes import classify, log_luminosity, table1
 from cemp.candidates.errors import CovarianceSettings, ResidualCovariance
 from cemp.candidates.probability import probabilities
 from cemp.constants import LABELS, SOLAR_A
+from cemp.identity import rows_by_star
+from cemp.rows import row_slices
+
+#: Rows at a time: the integrals behind a probability take some kB a row.
+PART = 50_000
 
 
 def covariance_of(table):
@@ -42,10 +47,25 @@ def add_errors(table, model):
     pandas.DataFrame
         A copy with e_teff, e_logg, e_fe_h, e_c_h, cov_fe_h_c_h.
     """
-    labels, snr = table[list(LABELS)].to_numpy(dtype=float), table["snrg"].to_numpy(dtype=float)
-    columns = {f"e_{name}": error for name, error in
-               zip(LABELS, model.errors(labels, snr).T, strict=True)}
-    return table.assign(**columns, cov_fe_h_c_h=model.predict(labels, snr)[:, 0, 1])
+    return _with_columns(table, lambda rows: _errors(rows, model))
+
+
+def _errors(rows, model):
+    """Columns of `add_errors` for some rows."""
+    labels, snr = rows[list(LABELS)].to_numpy(dtype=float), rows["snrg"].to_numpy(dtype=float)
+    columns = zip(LABELS, model.errors(labels, snr).T, strict=True)
+    return {f"e_{name}": error for name, error in columns} | {
+        "cov_fe_h_c_h": model.predict(labels, snr)[:, 0, 1]}
+
+
+def _with_columns(table, make, size=PART):
+    """Add columns that are made from some rows at a time (``make(rows)`` gives arrays)."""
+    columns = {}
+    for rows in row_slices(len(table), size):
+        for name, values in make(table.iloc[rows]).items():
+            values = np.asarray(values)
+            columns.setdefault(name, np.empty(len(table), values.dtype))[rows] = values
+    return table.assign(**columns)
 
 
 def add_classes(table):
@@ -62,15 +82,17 @@ def add_classes(table):
         A copy with c_fe, e_c_fe, a_c, p_cemp, p_emp, p_vmp and the flags of
         `cemp.candidates.classes.classify`.
     """
+    return _with_columns(table, _classes)
+
+
+def _classes(table):
+    """Columns of `add_classes` for some rows."""
     fe_h, c_fe = table["fe_h"].to_numpy(), (table["c_h"] - table["fe_h"]).to_numpy()
     variance = table["e_fe_h"] ** 2 + table["e_c_h"] ** 2 - 2 * table["cov_fe_h_c_h"]
     chances = probabilities(fe_h, c_fe, covariance_of(table))
     flags = classify(fe_h, c_fe, log_luminosity(table["teff"], table["logg"]))
-    flags = flags.set_index(table.index)
-    return table.assign(
-        c_fe=c_fe, e_c_fe=np.sqrt(variance), a_c=table["c_h"] + SOLAR_A["C"], **chances,
-        **{name: flags[name] for name in flags},
-    )
+    return {"c_fe": c_fe, "e_c_fe": np.sqrt(variance), "a_c": table["c_h"] + SOLAR_A["C"],
+            **chances, **{name: flags[name] for name in flags}}
 
 
 def combine_repeats(table):
@@ -89,15 +111,24 @@ def combine_repeats(table):
         S/N (lowest obsid on a tie): the spectra of one star share what the network gets wrong
         about that star, so their errors are not independent and must not shrink as 1/sqrt(n).
     """
-    ordered = table.sort_values(["star_id", "snrg", "obsid"], ascending=[True, False, True])
-    best = ordered.drop_duplicates("star_id").set_index("star_id")
-    best["n_obs"] = ordered.groupby("star_id").size()
+    star, order, start = _in_order(table)
+    best = table.iloc[order[start]].reset_index(drop=True)
+    best = best[["star_id", *(name for name in best if name != "star_id")]]
+    best["n_obs"] = np.diff(start, append=len(order))
     for name in LABELS:
-        weight = (1 / ordered[f"e_{name}"] ** 2).where(ordered[name].notna(), 0.0).fillna(0.0)
-        sums = pd.DataFrame({"w": weight, "wx": weight * ordered[name].fillna(0.0)})
-        sums = sums.groupby(ordered["star_id"]).sum()
-        best[name] = sums["wx"] / sums["w"].where(sums["w"] > 0)
-    return best.reset_index()
+        values, errors = (table[column].take(order) for column in (name, f"e_{name}"))
+        weight = (1 / errors**2).where(values.notna(), 0.0).fillna(0.0)
+        sums = pd.DataFrame({"w": weight, "wx": weight * values.fillna(0.0)}).groupby(star).sum()
+        best[name] = (sums["wx"] / sums["w"].where(sums["w"] > 0)).to_numpy()
+    return best
+
+
+def _in_order(table):
+    """Give the star of each place, the rows by star, brightest first, and where stars begin."""
+    row, start = rows_by_star(table["star_id"])
+    star = np.repeat(np.arange(len(start)), np.diff(start, append=len(row)))
+    snr, obsid = (table[name].to_numpy()[row] for name in ("snrg", "obsid"))
+    return star, row[np.lexsort((obsid, -snr, star))], start
 
 
 def held_out(predictions, labels):

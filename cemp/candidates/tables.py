@@ -68,6 +68,32 @@ def class_rows(counts):
     return rows
 
 
+def ranked(stars, n):
+    """Rank candidates: G band confirmed first, then P(CEMP) to two digits, then S/N.
+
+    Parameters
+    ----------
+    stars : pandas.DataFrame
+        One row a star: selected, gband_grade, p_cemp, snrg, obsid.
+    n : int
+        Rows wanted at least: where there are fewer candidates, other stars follow.
+
+    Returns
+    -------
+    pandas.DataFrame
+        All candidates, and stars that follow them if they are fewer than `n`.
+    """
+    chosen = stars["selected"].to_numpy(dtype=bool)
+    enough = chosen.sum() >= n
+    some = stars[chosen] if enough else stars
+    keys = pd.DataFrame({
+        "selected": some["selected"], "sure": some["gband_grade"] == "confirmed",
+        "level": some["p_cemp"].round(2), "snrg": some["snrg"], "obsid": some["obsid"],
+    })  # fmt: skip
+    order = keys.sort_values(list(keys), ascending=False).index
+    return some.loc[order if enough else order[: max(n, chosen.sum())]]
+
+
 def candidate_rows(stars):
     """Turn candidates into rows of a TeX table.
 

@@ -5,6 +5,8 @@ import pandas as pd
 
 from cemp.candidates.classes import table1
 from cemp.constants import LABELS
+from cemp.identity import stars_by_fold
+from cemp.rows import parts_of, row_slices, write_parts
 
 #: Catalogues whose abundances reach below and beyond APOGEE's grid ([M/H] > -2.5, [C/M] < +1).
 BEYOND_APOGEE = ("subaru", "saga")
@@ -74,13 +76,81 @@ def predict_labels(method, store, obsids, prefix="", chunk=1000):
         obsid, the four labels and c_fe = c_h - fe_h.
     """
     obsids = np.asarray(obsids, dtype=np.int64)
-    parts = [obsids[i : i + chunk] for i in range(0, obsids.size, chunk)]
-    labels = [np.asarray(method(store.read(part)), dtype=float) for part in parts]
-    values = np.concatenate(labels) if labels else np.zeros((0, len(LABELS)))
-    frame = pd.DataFrame(values, columns=[f"{prefix}{name}" for name in LABELS])
-    frame[f"{prefix}c_fe"] = frame[f"{prefix}c_h"] - frame[f"{prefix}fe_h"]
-    frame.insert(0, "obsid", obsids)
-    return frame
+    values = np.empty((len(LABELS), obsids.size))
+    for rows in row_slices(obsids.size, chunk) if obsids.size else ():
+        values[:, rows] = np.asarray(method(store.read(obsids[rows])), dtype=float).T
+    columns = {f"{prefix}{name}": column for name, column in zip(LABELS, values, strict=True)}
+    columns[f"{prefix}c_fe"] = columns[f"{prefix}c_h"] - columns[f"{prefix}fe_h"]
+    return pd.DataFrame({"obsid": obsids, **columns}, copy=False)
+
+
+def write_predictions(path, judged, predictions):
+    """Write what two methods predict, some spectra at a time.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Parquet: obsid, star_id, fold, the first method's labels, and the others' (NaN where these
+        were not asked).
+    judged : pandas.DataFrame
+        obsid, star_id, fold; one row a spectrum.
+    predictions : sequence of pandas.DataFrame
+        From `predict_labels`; the first one has the rows of `judged`, in their order.
+
+    Raises
+    ------
+    ValueError
+        If it has not.
+    """
+    first, *others = predictions
+    if not np.array_equal(first["obsid"], judged["obsid"]):
+        raise ValueError("predictions of other spectra than those judged, or in another order")
+    about = judged[["obsid", "star_id", "fold"]].reset_index(drop=True)
+    others = [other.set_index("obsid") for other in others]
+
+    def join(part):
+        found = [first.loc[part.index], *(other.reindex(part["obsid"]) for other in others)]
+        return part.assign(**{name: table[name].to_numpy() for table in found for name in table
+                              if name != "obsid" and not name.endswith("c_fe")})
+
+    write_parts(path, map(join, parts_of(about)))
+
+
+def count_folds(judged):
+    """Count spectra and stars by fold.
+
+    Parameters
+    ----------
+    judged : pandas.DataFrame
+        fold, star_id; one row a spectrum.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns spectra, stars.
+    """
+    counts = pd.DataFrame({"spectra": judged["fold"].value_counts(),
+                           "stars": stars_by_fold(judged).sum()})
+    return counts.sort_index().rename_axis("fold")
+
+
+def describe(row, labels, truth):
+    """Give all that is known of one spectrum.
+
+    Parameters
+    ----------
+    row : pandas.DataFrame, one row
+        obsid, star_id, fold, snrg, good_fraction and predicted labels.
+    labels, truth : pandas.DataFrame
+        As for `evaluation_frame`.
+
+    Returns
+    -------
+    pandas.Series
+        A row of `evaluation_frame`.
+    """
+    predicted = row[["obsid", *LABELS, "c_fe"]]
+    return evaluation_frame(row, labels, truth, [predicted]).iloc[0]
 
 
 def evaluation_frame(observations, labels, truth, predictions):
@@ -158,9 +228,9 @@ def clear_spectra(frame, snr_min=50.0, good_min=0.95):
     pandas.DataFrame
         Test and search spectra of that quality; all of them if none has it.
     """
-    unseen = frame[frame["fold"].isin(["test", "search"])]
-    clear = unseen[(unseen["snrg"] >= snr_min) & (unseen["good_fraction"] >= good_min)]
-    return clear if len(clear) else unseen
+    unseen = frame["fold"].isin(["test", "search"])
+    clear = unseen & (frame["snrg"] >= snr_min) & (frame["good_fraction"] >= good_min)
+    return frame[clear if clear.any() else unseen]
 
 
 def nearest(frame, aim, n=1):
@@ -201,4 +271,5 @@ def carbon_normal_twin(frame, row):
     """
     scales = {"teff": 150.0, "logg": 0.4, "fe_h": 0.2}
     aim = {name: (row[name], scale) for name, scale in scales.items()} | {"c_fe": (0.1, 0.2)}
-    return int(nearest(frame[frame["obsid"] != row["obsid"]], aim)["obsid"].iloc[0])
+    near = nearest(frame, aim, 2)["obsid"]  # one of the two may be the star itself
+    return int(near[near != row["obsid"]].iloc[0])

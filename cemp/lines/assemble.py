@@ -8,6 +8,7 @@ from cemp.lines import depletion, groups
 from cemp.lines.carbon import ALL, BANDS, NEUTRON, excess, measure_stored
 from cemp.lines.fit import COLUMNS
 from cemp.lines.neutron import WHERE, significance
+from cemp.rows import row_slices
 
 
 def observe(store, stars):
@@ -49,6 +50,40 @@ def band_columns(measured, errors, table, zero, labels, label_errors):
         if name in BANDS:
             columns |= {f"{name}_normal": expected[:, k], f"{name}_excess": sigmas[:, k]}
     return pd.DataFrame(columns)
+
+
+def line_parts(stars, seen, table, zero, found, classes):
+    """Go through the table of lines, some stars at a time.
+
+    Parameters
+    ----------
+    stars : pandas.DataFrame
+        star_id, obsid, c_fe.
+    seen : tuple of ndarray
+        From `observe`.
+    table : cemp.lines.carbon.BandTable
+    zero : cemp.lines.carbon.Zero
+    found : pandas.DataFrame
+        From `cemp.lines.fit.fit`, with lines_verdict and lines_kind.
+    classes : pandas.DataFrame
+        From `class_columns`.
+
+    Yields
+    ------
+    pandas.DataFrame
+        star_id, obsid and the columns of `ORDER`.
+    """
+    for rows in row_slices(len(stars)):
+        part, about = [values[rows] for values in seen], stars.iloc[rows]
+        c_fe = np.clip(about["c_fe"].to_numpy(), table.settings.c_fe[0], None)
+        made = pd.concat([
+            band_columns(part[0], part[1], table, zero, *part[2:]),
+            neutron_columns(part[0], part[1], table, zero, part[2], c_fe),
+            *(known.iloc[rows].reset_index(drop=True) for known in (found, classes)),
+        ], axis=1)[list(ORDER)]  # fmt: skip
+        for place, name in enumerate(("star_id", "obsid")):
+            made.insert(place, name, about[name].to_numpy())
+        yield made
 
 
 def neutron_columns(measured, errors, table, zero, labels, c_fe):

@@ -17,6 +17,7 @@ from cemp.candidates.gcheck import zero_point
 from cemp.constants import WAVE
 from cemp.indices import BANDS as INDICES
 from cemp.indices import Band, magnitude, pseudo_equivalent_width
+from cemp.rows import row_slices
 from cemp.synthesis.design import ALPHA_TREND, C_FE_LOW, C_H_HIGH
 
 #: Bands of carbon. The head of Swan (0,1) is at 5635.5 A (Pearse & Gaydon 1976, The Identification
@@ -130,12 +131,12 @@ def measure_stored(store, obsids, size=500):
     obsids, columns = np.asarray(obsids), [*ALL, *(f"e_{name}" for name in ALL)]
     if not len(obsids):
         return pd.DataFrame(columns=columns, dtype=float).rename_axis("obsid")
-    parts = []
-    for start in range(0, len(obsids), size):
-        vectors = store.read(obsids[start : start + size])
-        values, errors = measure(vectors.flux, vectors.ivar, vectors.good)
-        parts.append(pd.DataFrame(np.hstack([values, errors]), vectors.obsid, columns))
-    return pd.concat(parts).loc[obsids].rename_axis("obsid")
+    table = np.empty((len(columns), len(obsids)))
+    for rows in row_slices(len(obsids), size):
+        vectors = store.read(obsids[rows])
+        table[:, rows] = np.hstack(measure(vectors.flux, vectors.ivar, vectors.good)).T
+    return pd.DataFrame(dict(zip(columns, table, strict=True)), pd.Index(obsids, name="obsid"),
+                        copy=False)
 
 
 class BandTable:

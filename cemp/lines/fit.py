@@ -4,6 +4,10 @@ import numpy as np
 import pandas as pd
 
 from cemp.lines.carbon import ALL, JOINT, NOTHING, highest
+from cemp.rows import row_slices
+
+#: Stars fitted at a time.
+PART = 20_000
 
 #: Columns of the joint verdict.
 COLUMNS = ("lines_n", "lines_c_fe", "lines_c_fe_low", "lines_c_fe_high", "lines_chi2",
@@ -74,6 +78,14 @@ def fit(measured, errors, table, zero, labels, label_errors):
         is below; and the one that [C/Fe] = `CarbonSettings.c_fe_strong` would have. NaN without
         bands or for labels outside the table.
     """
+    parts = [[values[rows] for values in (measured, errors, labels, label_errors)]
+             for rows in row_slices(len(measured), PART)]
+    return pd.concat([_fit(part[0], part[1], table, zero, *part[2:]) for part in parts],
+                     ignore_index=True)
+
+
+def _fit(measured, errors, table, zero, labels, label_errors):
+    """Fit some stars; all curves of a star at once take some kB."""
     s = table.settings
     grid = np.minimum(np.arange(s.c_fe[0], s.c_fe[1] + s.step / 2, s.step), s.c_fe[1])
     arguments = (measured, errors, table, zero, labels, label_errors)

@@ -61,7 +61,9 @@ def judged_rows(job, data):
     labels of the test spectra.
     """
     build = job.place.paths.build
-    observations = pd.read_parquet(build / "01" / "observations.parquet").assign(good_fraction=1.0)
+    observations = pd.read_parquet(build / "01" / "observations.parquet",
+                                   columns=["obsid", "star_id", "fold", "snrg"])
+    observations = observations.assign(good_fraction=1.0)
     labels = pd.read_parquet(build / "01" / "labels.parquet")
     truth = read_truth(job.place.paths.truth)
     frame = evaluation_frame(observations, labels, truth, [pd.DataFrame({"obsid": data.judged})])

@@ -12,6 +12,7 @@ from cemp.methods import registry
 from cemp.models.data import labelled_sample
 from cemp.models.describe import fold_rows
 from cemp.paths import ROOT
+from cemp.rows import read_rows
 from cemp.vectors import open_vectors
 from cemp.workflow.inputs import code_hash, modules_used
 
@@ -94,11 +95,12 @@ def load_data(job):
         or all spectra of the catalogue that is left out.
     """
     build = job.place.paths.build
-    observations = pd.read_parquet(build / "01" / "observations.parquet")
+    folds = ["train", "validation", "test", "search"][: 4 if job.search else 3]
+    observations = read_rows(build / "01" / "observations.parquet",
+                             ["obsid", "star_id", "fold", "snrg"], folds)
     labels = pd.read_parquet(build / "01" / "labels.parquet")
     store = open_vectors(build / "02" / "vectors")
-    folds = ["validation", "test", "search"][: 3 if job.search else 2]
-    judged = observations.loc[observations["fold"].isin(folds), "obsid"]
+    judged = observations.loc[observations["fold"].isin(folds[1:]), "obsid"]
     if job.without:
         out = labels.loc[labels["source"] == job.without, "star_id"]
         judged = observations.loc[observations["star_id"].isin(out), "obsid"]

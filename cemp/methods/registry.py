@@ -53,7 +53,8 @@ class Place:
     @property
     def observations(self):
         """Table of spectra, with their files."""
-        return pd.read_parquet(self.paths.build / "01" / "observations.parquet")
+        return pd.read_parquet(self.paths.build / "01" / "observations.parquet",
+                               columns=["obsid", "path"])
 
     @property
     def xp(self):

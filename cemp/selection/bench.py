@@ -8,9 +8,10 @@ import pandas as pd
 from cemp.candidates import stars as star_tables
 from cemp.candidates.errors import ResidualCovariance
 from cemp.candidates.probability import probabilities
-from cemp.constants import SEED
+from cemp.constants import LABELS, SEED
 from cemp.models.io import load_model
 from cemp.models.predict import predict
+from cemp.rows import join_rows, read_rows
 from cemp.selection.domain import fit_domain, outside_flags
 from cemp.selection.recipe import carbon_coverage
 from cemp.selection.sets import STRANGE, draw_set
@@ -62,14 +63,13 @@ class Bench:
         """
         build, cache = paths.build, paths.root / "build" / "emulator"
         store, model = open_vectors(build / "02" / "vectors"), load_model(build / "03")
-        observations = pd.read_parquet(build / "01" / "observations.parquet")
-        predictions = pd.read_parquet(build / "04" / "predictions.parquet").drop(
-            columns="snrg", errors="ignore")
-        predictions = predictions.join(observations.set_index("obsid")["snrg"], on="obsid")
-        nights = Nights.read(store, predictions[predictions["fold"] == "search"])
+        table = build / "01" / "observations.parquet"
+        nights = Nights.read(store, read_predictions(build, ["search"], ("obsid", "teff")))
+        predictions = read_predictions(build, ["validation", "test"])
         library = Maker.of("library", cache) if domain else None
         labels = pd.read_parquet(build / "01" / "labels.parquet")
-        fitted = fit_domain(store, observations, labels, model, library) if domain else None
+        training = read_rows(table, ["obsid", "star_id", "fold", "snrg"], ["train"])
+        fitted = fit_domain(store, training, labels, model, library) if domain else None
         return cls(Maker.of("mock", cache), nights, model, read_errors(build, predictions), fitted)
 
     def judge(self, flux, ivar, good, snrg):
@@ -96,6 +96,27 @@ class Bench:
             flags = outside_flags(self.domain, flux[look], ivar[look], good[look], labels[look])
             table.loc[look, "outside_score"] = flags["outside_score"].fillna(np.inf).to_numpy()
         return table
+
+
+def read_predictions(build, folds, columns=("obsid", "star_id", "fold", *LABELS)):
+    """Read predictions of some folds with the S/N of their spectra.
+
+    Parameters
+    ----------
+    build : pathlib.Path
+        Folder of a profile.
+    folds : list of str
+    columns : sequence of str
+        Of ``04/predictions.parquet``, ``obsid`` among them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        These columns and snrg.
+    """
+    about = read_rows(build / "01" / "observations.parquet", ["obsid", "snrg"], folds)
+    table = read_rows(build / "04" / "predictions.parquet", list(columns), folds)
+    return join_rows(table, about, ["snrg"])
 
 
 def read_errors(build, predictions):

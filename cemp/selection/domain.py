@@ -217,5 +217,6 @@ def add_flags(table, store, domain):
         rows = slice(start, start + CHUNK)
         v = store.read(table["obsid"].to_numpy()[rows])
         parts.append(outside_flags(domain, v.flux, v.ivar, v.good, labels[rows]))
-    flags = pd.concat(parts, ignore_index=True).set_index(table.index)
-    return table.drop(columns=flags.columns, errors="ignore").join(flags)
+    flags = {name: pd.concat([part.pop(name) for part in parts], ignore_index=True).array
+             for name in list(parts[0])}
+    return table.drop(columns=list(flags), errors="ignore").assign(**flags)
