@@ -231,3 +231,19 @@ def test_a_trial_is_not_run_twice(place, lines, monkeypatch):
     tune.tune_method("lines", place, data, tell=lambda line: None)
     monkeypatch.setattr(tune, "run_trial", None)
     assert len(tune.tune_method("lines", place, data, tell=lambda line: None)) == 3
+
+
+def test_a_known_answer_is_asked_of_the_method_as_it_was_tuned(place, lines, monkeypatch):
+    """A gain of 1.2 was chosen: a fifth of each label's distance from the mean is wrong."""
+    monkeypatch.setattr(tune, "chosen", lambda key: {"gain": 1.2})
+    monkeypatch.setattr(tune, "known_answer", lambda method: pd.DataFrame(
+        {"rms": 100 * (method.gain - 1), "bias": 0.0, "pull": 1.0}, index=list(LABELS)))
+    table = tune.known_rows("lines", place)
+    assert table["label"].tolist() == list(LABELS) and table["method"].unique() == ["lines"]
+    np.testing.assert_allclose(table["rms"], 20.0)
+
+
+@pytest.mark.parametrize("key", tune.BARE)
+def test_networks_that_are_asked_take_nothing_from_the_survey(place, key):
+    method = registry.make(key, place, **tune.BARE[key])
+    assert getattr(method, "folder", None) is None and getattr(method, "catalogue", None) is None
