@@ -52,7 +52,7 @@ class Rates:
     crossmatch_bytes: float = 305.0
     preprocessing_bytes: float = 720.0
     evaluation_bytes: float = 264.0
-    search_bytes: float = 400.0
+    search_bytes: float = 480.0
     # 5,001 x (flux, ivar) of 4 bytes
     vector_bytes: float = 40_010.0
     # the demo's labelled.csv: 99 MB of 3,029 spectra
