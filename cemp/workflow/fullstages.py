@@ -29,6 +29,7 @@ from cemp.indices import pseudo_equivalent_width
 from cemp.paths import ROOT, Paths
 from cemp.vectors import Vectors
 from cemp.workflow.fullsize import KIB
+from cemp.workflow.rates import write_rates
 
 #: Notebooks, and the first of their cells that only asks the network about pixels.
 STAGES = {"01": ("01_crossmatch", None), "04": ("04_evaluation", "where-class"),
@@ -37,6 +38,9 @@ STAGES = {"01": ("01_crossmatch", None), "04": ("04_evaluation", "where-class"),
 LEFT_OUT = ("carbon-compare",)
 #: Memory of a notebook before it holds a table [GiB]: the packages.
 BASE = 0.5
+#: What plans call the memory a row of a stage, and from how many rows on it is one.
+RATES = {"01": "crossmatch_bytes", "04": "evaluation_bytes", "05": "search_bytes"}
+ENOUGH = 5_000_000
 _ROWS = 250_000
 
 
@@ -336,7 +340,10 @@ def main(arguments=None):
                 if seconds > 5 or now > 1.05 * peak:
                     print(f"| {cell} | {seconds:.0f} | {now:.2f} |", flush=True)
                 peak = now
-            print(f"bytes a row: {(now - BASE) * 2**30 / args.rows:.0f}\n", flush=True)
+            each = (now - BASE) * 2**30 / args.rows
+            print(f"bytes a row: {each:.0f}\n", flush=True)
+            if args.rows >= ENOUGH:
+                write_rates(Paths("demo").build / "bench.json", **{RATES[stage]: each})
 
 
 if __name__ == "__main__":

@@ -80,7 +80,6 @@ def run_steps(paths, counts, spectra, rates, settings, recorded, cores):
     epochs = settings[TRAINING].get("epochs", 32)
     n, search = counts.spectra, spectra - counts.labelled
     fixed = {name[:2]: (entry["seconds"], entry["peak_bytes"]) for name, entry in recorded.items()}
-    each = rates.table_bytes * n
     trained = epochs * (counts.bright + counts.validation / 3)  # validating is forth only
     done = {k: any((paths.build / k).glob(name)) for k, name in _DONE.items()}
 
@@ -91,16 +90,16 @@ def run_steps(paths, counts, spectra, rates, settings, recorded, cores):
 
     return [
         step("01", f"match {n:,} rows, with 3 label tables", n / rates.match_rows,
-             6e8 + max(rates.match_bytes * n, 2 * each), 0.4 * each),
+             6e8 + max(rates.match_bytes, rates.crossmatch_bytes) * n, 60.0 * n),
         step("02", f"{spectra:,} spectra to vectors, {jobs} processes",
-             spectra / rates.preprocessing / jobs, 8e8 + each,  # 5 columns of 20, and a report
+             spectra / rates.preprocessing / jobs, 8e8 + rates.preprocessing_bytes * n,
              rates.vector_bytes * spectra + rates.labelled_bytes * counts.labelled),
         step("03", f"{epochs} epochs of {counts.bright:,} spectra", trained / rates.training,
              6e8 + rates.sample_bytes * (counts.bright + counts.validation), 2e7),
         step("04", f"labels of {spectra:,} spectra", spectra / rates.inference,
-             1e9 + 2 * each, 100.0 * spectra),
+             1e9 + rates.evaluation_bytes * spectra, 60.0 * spectra),
         step("05", f"classes of {search:,} spectra", search / 2e5,
-             5e8 + 3 * each, 150.0 * search),
+             7e8 + rates.search_bytes * search, 300.0 * search),
         step("06", "the synthetic spectra", 0.0, 0.0, 1e6),
     ]
 

@@ -12,7 +12,10 @@ class Rates:
     """How fast the parts are, and how much room they take.
 
     The values are those of a virtual machine with two cores and 23 GiB without accelerator;
-    ``make bench`` measures the first four on another one.
+    ``make bench`` measures the first four on another one. What notebooks 01, 04 and 05 take a row
+    is their peak at 11.9 million rows, less 0.5 GiB for the packages, over the rows: their own
+    cells, in a process each, on the mock's catalogue repeated so often
+    (``python -m cemp.workflow.fullstages``, ten minutes, which keeps what it finds for plans).
 
     Parameters
     ----------
@@ -26,8 +29,14 @@ class Rates:
         Rows of the LAMOST catalogue a second that notebook 01 matches, all label tables together.
     match_bytes : float
         Memory a row of the matching.
-    table_bytes : float
-        Memory a row of the table of observations with all its columns.
+    crossmatch_bytes : float
+        Memory a row of the whole of notebook 01.
+    preprocessing_bytes : float
+        Memory a spectrum of notebook 02's table, its list of parts and its report, together (of
+        2 million rows); vectors are made a part at a time.
+    evaluation_bytes, search_bytes : float
+        Memory a spectrum of notebooks 04 and 05: tables of all spectra of the search, with the
+        columns that are needed; vectors are read a thousand at a time.
     vector_bytes, labelled_bytes : float
         Disk a spectrum in the store of vectors, and a labelled one in labelled.csv.
     sample_bytes : float
@@ -40,8 +49,10 @@ class Rates:
     # processor time, 32 s for 11.9 million rows (26 s on two cores); tables included
     match_rows: float = 3.7e5
     match_bytes: float = 210.0
-    # the demo's observations.parquet in memory, 20 columns
-    table_bytes: float = 280.0
+    crossmatch_bytes: float = 305.0
+    preprocessing_bytes: float = 720.0
+    evaluation_bytes: float = 264.0
+    search_bytes: float = 480.0
     # 5,001 x (flux, ivar) of 4 bytes
     vector_bytes: float = 40_010.0
     # the demo's labelled.csv: 99 MB of 3,029 spectra
