@@ -17,10 +17,44 @@ from cemp.errors import BadInputError, NotLowResolutionError
 from cemp.lamost import read_spectrum
 from cemp.preprocess.pipeline import PreprocessSettings, preprocess
 from cemp.preprocess.workers import run_tasks
+from cemp.rows import parts_of
 from cemp.vectors import part_names, write_part
 
 #: Columns of the report; `kind` is "done" or a class of reasons, `reason` the message.
 COLUMNS = ("obsid", "path", "kind", "reason", "n_repaired", "n_bad", "good_fraction", "snrg", "z")
+
+TEXTS = ("path", "kind", "reason")
+#: Reports of parts joined at a time.
+JOINED = 500
+
+
+class Rows:
+    """Identifiers and paths of one part, read from the table when they are wanted.
+
+    Millions of pairs of Python objects would take several times the table's memory. A process
+    that is sent these rows gets a list of its part alone.
+
+    Parameters
+    ----------
+    obsid, path : pandas.Series
+        Of all spectra.
+    start, stop : int
+        Rows of the part.
+    """
+
+    def __init__(self, obsid, path, start, stop):
+        self.obsid, self.path, self.start, self.stop = obsid, path, start, stop
+
+    def __len__(self):
+        return min(self.stop, len(self.obsid)) - self.start
+
+    def __iter__(self):
+        part = slice(self.start, self.stop)
+        for obsid, path in zip(self.obsid.iloc[part], self.path.iloc[part], strict=True):
+            yield int(obsid), str(path)
+
+    def __reduce__(self):
+        return list, (list(self),)
 
 
 def preprocess_all(
@@ -90,11 +124,15 @@ def write_reports(report, folder):
         From `preprocess_all`.
     folder : pathlib.Path
     """
-    done = report["kind"] == "done"
-    with atomic_path(Path(folder) / "processed.csv") as path:
-        report[done].drop(columns=["kind", "reason"]).to_csv(path, index=False, float_format="%.6g")
-    with atomic_path(Path(folder) / "skipped.csv") as path:
-        report.loc[~done, ["obsid", "path", "kind", "reason"]].to_csv(path, index=False)
+    processed = [name for name in COLUMNS if name not in ("kind", "reason")]
+    for name, columns, wanted in (("processed", processed, True),
+                                  ("skipped", list(COLUMNS[:4]), False)):
+        with (atomic_path(Path(folder) / f"{name}.csv") as path,
+              open(path, "w", encoding="utf-8", newline="") as file):
+            report.iloc[:0][columns].to_csv(file, index=False)
+            for part in parts_of(report):  # no copy of the whole
+                part = part.loc[(part["kind"] == "done") == wanted, columns]
+                part.to_csv(file, index=False, header=False, float_format="%.6g")
 
 
 def make_part(task):
@@ -162,14 +200,10 @@ def make_one(obsid, path, settings):
 
 def _tasks(observations, out_dir, settings, spectra_dir, part_size):
     """Cut the table into parts, each named by its number and fingerprint."""
-    rows = [
-        (int(obsid), str(path))
-        for obsid, path in zip(observations["obsid"], observations["path"], strict=True)
-    ]
     code = _code_hash()
     tasks = []
-    for number, start in enumerate(range(0, len(rows), part_size)):
-        part = rows[start : start + part_size]
+    for number, start in enumerate(range(0, len(observations), part_size)):
+        part = Rows(observations["obsid"], observations["path"], start, start + part_size)
         mark = _fingerprint(part, settings, spectra_dir, code)
         tasks.append({
             "name": f"part-{number:05d}-{mark}", "folder": str(out_dir), "rows": part,
@@ -216,12 +250,13 @@ def _only_writer(folder):
 
 def _collect(folder, tasks):
     """Join the reports of all parts in the order of the observations."""
-    reports = [
-        pd.read_csv(folder / f"{t['name']}.csv", dtype={"path": str}, keep_default_na=True)
-        for t in tasks
-    ]
-    report = pd.concat(reports, ignore_index=True) if reports else pd.DataFrame(columns=COLUMNS)
-    return report.assign(reason=report["reason"].fillna(""))
+    reports, few = [], []
+    for number, task in enumerate(tasks, start=1):
+        part = pd.read_csv(folder / f"{task['name']}.csv", dtype=dict.fromkeys(TEXTS, "str"))
+        few.append(part.assign(reason=part["reason"].fillna("")))
+        if number % JOINED == 0 or number == len(tasks):
+            reports, few = [*reports, pd.concat(few, ignore_index=True)], []
+    return pd.concat(reports, ignore_index=True) if reports else pd.DataFrame(columns=COLUMNS)
 
 
 class _Progress:

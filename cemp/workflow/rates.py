@@ -32,8 +32,8 @@ class Rates:
     crossmatch_bytes : float
         Memory a row of the whole of notebook 01.
     preprocessing_bytes : float
-        Memory a spectrum of notebook 02's table, its list of parts and its report, together (of
-        2 million rows); vectors are made a part at a time.
+        Memory a spectrum of notebook 02's table, its list of parts and its report, together (of a
+        million rows); vectors are made a part at a time.
     evaluation_bytes, search_bytes : float
         Memory a spectrum of notebooks 04 and 05: tables of all spectra of the search, with the
         columns that are needed; vectors are read a thousand at a time.
@@ -50,7 +50,7 @@ class Rates:
     match_rows: float = 3.7e5
     match_bytes: float = 210.0
     crossmatch_bytes: float = 305.0
-    preprocessing_bytes: float = 720.0
+    preprocessing_bytes: float = 330.0
     evaluation_bytes: float = 264.0
     search_bytes: float = 480.0
     # 5,001 x (flux, ivar) of 4 bytes
