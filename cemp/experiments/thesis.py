@@ -33,6 +33,7 @@ from cemp.methods.tune import chosen
 from cemp.models.io import versions
 from cemp.paths import ROOT, Paths
 from cemp.preprocess.workers import run_tasks
+from cemp.rows import read_rows
 from cemp.synthesis.emulator import load_emulator
 from cemp.workflow.inputs import code_hash, modules_used
 
@@ -170,7 +171,8 @@ def without_catalogues(paths, keys=LEFT_OUT, jobs=1, log=print):
     whole = [Job(key, place, settings=chosen(key)) for key in keys]
     again = left_out_jobs(whole, keys, CATALOGUES)
     records = run_jobs([*whole, *again], jobs, log)
-    observations = place.observations
+    observations = read_rows(place.catalogue / "observations.parquet",
+                             ["obsid", "star_id", "fold", "snrg"])
     labels = pd.read_parquet(place.catalogue / "labels.parquet")
     processed = pd.read_csv(paths.build / "02" / "processed.csv")[["obsid", "good_fraction"]]
     table = left_out_table(again, observations.merge(processed, on="obsid"), labels,
