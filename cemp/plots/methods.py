@@ -7,9 +7,10 @@ from cemp.figures import figure
 from cemp.plots.style import COLOURS, LABEL_TEXT, PAGE, subplots
 
 _MARKERS, _LINES = "osD^v<>Phd*X", ("-", "--", ":")
-#: Methods that stand out where thirteen lines cannot: colour, marker and line each tell them.
+#: Methods that stand out where fourteen lines cannot: colour, marker and line each tell them.
 _NAMED = {"Template matching": (COLOURS[1], "D", ":"), "The Cannon": (COLOURS[2], "^", "-."),
-          "MACRN": (COLOURS[0], "o", "--"), "MACRN, tuned": (COLOURS[5], "s", "-")}
+          "MACRN": (COLOURS[0], "o", "--"), "MACRN, tuned": (COLOURS[5], "s", "-"),
+          "MACRN, with library": (COLOURS[3], "v", (0, (5, 1, 1, 1, 1, 1)))}  # fmt: skip
 
 
 def method_style(place):
