@@ -318,7 +318,7 @@ SPECTRA ?= 60000
 MEMBERS ?= 3
 EPOCHS  ?= 16
 
-tune: $(ENV) ## choose the settings of METHODS (all) on validation; two hours, goes on where it stopped
+tune: $(ENV) ## choose the settings of METHODS (all) on validation; an hour on two cores, goes on where it stopped
 	@$(PYTHON) -m cemp.methods.tune --profile $(PROFILE) $(METHODS)
 	@$(PYTHON) -m cemp.methods.tune --profile $(PROFILE) --known $(METHODS)
 
