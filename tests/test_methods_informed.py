@@ -6,7 +6,7 @@ import pytest
 from cemp.constants import LABELS, N_PIX, WAVE
 from cemp.errors import BadInputError
 from cemp.experiments import beyond
-from cemp.methods import informed
+from cemp.methods import gan_use, informed
 from cemp.methods.template.library import LIMITS
 from cemp.models.data import Sample
 
@@ -46,7 +46,8 @@ def test_stars_lie_within_the_limits(limits):
 def test_spectra_look_observed_and_say_carbon_over_hydrogen():
     emulator, real = LineEmulator(), observed(40)
     stars = informed.draw_stars(12, "grid", np.random.default_rng(2))
-    made = informed.survey_like(stars, real, real.labels[:, 0], emulator, np.random.default_rng(3))
+    made = gan_use.survey_like(stars, real, real.labels[:, 0], emulator,
+                               np.random.default_rng(3), informed.POWERS)
     np.testing.assert_allclose(made.labels[:, 3], stars[:, 2] + stars[:, 3])
     np.testing.assert_array_equal(made.labels[:, :3], stars[:, :3])
     assert not made.good[:, :100].any() and (made.obsid < 0).all()
@@ -64,7 +65,8 @@ def test_what_only_the_library_shows_is_learned():
     def unseen(n, seed):
         stars = informed.draw_stars(n, "grid", np.random.default_rng(seed))
         random = np.random.default_rng(seed + 1)
-        return informed.survey_like(stars, train, train.labels[:, 0], emulator, random)
+        return gan_use.survey_like(stars, train, train.labels[:, 0], emulator, random,
+                                   informed.POWERS)
 
     validation, new = unseen(40, 4), unseen(80, 9)
     method = informed.InformedMacrnMethod(

@@ -39,7 +39,7 @@ from cemp.workflow.inputs import code_hash, modules_used
 
 #: Methods that are fitted twice in minutes; others can be named.
 QUICK = ("template", "cannon", "slam", "forest", "svm", "spcanet", "cnn", "macrn", "tuned",
-         "informed", "ensemble")  # fmt: skip
+         "informed")  # fmt: skip
 #: What is trained without each of these catalogues.
 LEFT_OUT, CATALOGUES = ("macrn", "tuned"), ("subaru", "saga")
 

@@ -7,6 +7,8 @@ are paired over seeds and stars. And a generated spectrum is held against real o
 labels by its line indices.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import torch
@@ -63,6 +65,38 @@ def corner_labels(n, labels, random):
     return out
 
 
+def survey_like(stars, spectra, teff, emulator, random, powers=(LAMOST_R,)):
+    """Make library spectra that look as the survey observed them.
+
+    Parameters
+    ----------
+    stars : ndarray (n, 6)
+        Teff [K], log g, [Fe/H], [C/Fe], [alpha/Fe], [N/Fe].
+    spectra : object
+        Real spectra, whose errors and lost pixels are taken.
+    teff : ndarray (m,)
+        Of those [K].
+    emulator : cemp.synthesis.emulator.Emulator
+        Of the library half.
+    random : numpy.random.Generator
+    powers : tuple of float
+        Resolving powers, which the stars have in turn.
+
+    Returns
+    -------
+    cemp.models.data.Sample
+        Labels Teff, log g, [Fe/H], [C/H]; divided by the survey's continuum, as observed spectra.
+    """
+    norm, cont = emulator.emulate(stars)
+    flux, n = np.empty((len(stars), len(WAVE))), len(powers)
+    for turn, power in enumerate(powers[: len(stars)]):
+        seen = degrade(emulator.wave, (norm * cont)[turn::n], power, GRID_R)
+        flux[turn::n] = normalise(emulator.wave, seen)
+    labels = stars[:, :4].copy()
+    labels[:, _C_H] += labels[:, _FE_H]
+    return dress(flux, labels, spectra.ivar * spectra.good, teff, random)
+
+
 def library_spectra(labels, spectra, known, emulator, random):
     """Make spectra from the synthetic library, with the errors of real ones.
 
@@ -87,10 +121,9 @@ def library_spectra(labels, spectra, known, emulator, random):
     alpha = np.clip(random.normal(0.4, 0.1, n), -0.2, 0.6)
     nitrogen = np.clip(random.normal(0.2, 0.4, n), -0.3, 1.2)
     c_fe = labels[:, _C_H] - labels[:, _FE_H]
-    norm, cont = emulator.emulate(np.column_stack([labels[:, :3], c_fe, alpha, nitrogen]))
-    smooth = degrade(emulator.wave, norm * cont, LAMOST_R, GRID_R)
-    flux = normalise(emulator.wave, smooth)
-    return dress(flux, labels, spectra.ivar * spectra.good, known[:, _TEFF], random)
+    stars = np.column_stack([labels[:, :3], c_fe, alpha, nitrogen])
+    made = survey_like(stars, spectra, known[:, _TEFF], emulator, random)
+    return replace(made, labels=np.asarray(labels, dtype=float))  # to the last bit as asked
 
 
 def join(first, second):

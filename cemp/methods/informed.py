@@ -9,16 +9,13 @@ have been shown.
 
 import numpy as np
 
-from cemp.candidates.gband import degrade, normalise
-from cemp.constants import LABELS, SEED, rng
+from cemp.constants import LABELS, rng
 from cemp.methods.adapters import as_sample
-from cemp.methods.gan import dress
-from cemp.methods.gan_use import join
+from cemp.methods.gan_use import join, survey_like
 from cemp.methods.template.library import look_up
 from cemp.methods.tuned import TunedMacrnMethod
 from cemp.paths import ROOT
 from cemp.synthesis.emulator import load_emulator
-from cemp.synthesis.grid import GRID_R
 from cemp.transfer.trainset import draw_labels
 
 #: Resolving powers at 5500 Angstrom between which library spectra are spread: LAMOST's fibres.
@@ -48,38 +45,6 @@ def draw_stars(n, limits, random):
         if np.all((low <= star[:4]) & (star[:4] <= high)):
             stars.append(star)
     return np.array(stars)
-
-
-def survey_like(stars, spectra, teff, emulator, random):
-    """Make library spectra that look as the survey observed them.
-
-    Parameters
-    ----------
-    stars : ndarray (n, 6)
-        From `draw_stars`.
-    spectra : object
-        Observed spectra, whose errors and lost pixels are taken.
-    teff : ndarray (m,)
-        Of those [K].
-    emulator : cemp.synthesis.emulator.Emulator
-        Of the library half.
-    random : numpy.random.Generator
-
-    Returns
-    -------
-    cemp.models.data.Sample
-        Labels Teff, log g, [Fe/H], [C/H]; resolving powers in turn of `POWERS`.
-    """
-    norm, cont = emulator.emulate(stars)
-    flux = None
-    for turn, power in enumerate(POWERS):
-        part = normalise(emulator.wave, degrade(emulator.wave, (norm * cont)[turn::len(POWERS)],
-                                                power, GRID_R))
-        flux = np.empty((len(stars), part.shape[1])) if flux is None else flux
-        flux[turn::len(POWERS)] = part
-    labels = stars[:, :4].copy()
-    labels[:, 3] += labels[:, 2]
-    return dress(flux, labels, spectra.ivar * spectra.good, teff, random)
 
 
 class InformedMacrnMethod(TunedMacrnMethod):
@@ -118,9 +83,9 @@ class InformedMacrnMethod(TunedMacrnMethod):
         observed = as_sample(spectra, labels)
         known = np.isfinite(observed.labels[:, _TEFF])
         donors = as_sample(spectra, labels, known)
-        random = rng("methods informed", self.seed if self.seed is not None else SEED)
+        random = rng("methods informed", self.seed)
         emulator = self.emulator or load_emulator("library", cache=ROOT / "build" / "emulator")
         stars = draw_stars(self.n_library, self.limits, random)
-        made = survey_like(stars, donors, donors.labels[:, _TEFF], emulator, random)
+        made = survey_like(stars, donors, donors.labels[:, _TEFF], emulator, random, POWERS)
         both = join(observed, made)
         return super().fit(both, both.labels, validation)

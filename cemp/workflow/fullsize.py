@@ -164,6 +164,36 @@ def measure(size):
             "shared": shared, "found": found, "chance": chance, "stars": stars}
 
 
+def run_apart(code, arguments, what, tail=300):
+    """Run Python code in a process of its own, so that its peak of memory is its own.
+
+    Parameters
+    ----------
+    code : str
+        Prints JSON in its last line.
+    arguments : list of str
+    what : str
+        What it measures, for the message.
+    tail : int
+        Characters of its own last words in the message.
+
+    Returns
+    -------
+    object
+        What it printed.
+
+    Raises
+    ------
+    BadInputError
+        If the process ends badly (out of memory, say).
+    """
+    done = subprocess.run([sys.executable, "-c", code, *arguments],
+                          capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BadInputError(f"{what} ended early (out of memory?): {done.stderr.strip()[-tail:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def measure_apart(size):
     """Measure in a process of its own, so that its peak of memory is the matching's.
 
@@ -183,12 +213,7 @@ def measure_apart(size):
     """
     code = ("import json, sys; from cemp.workflow.fullsize import FullSize, measure; "
             "print(json.dumps(measure(FullSize(**json.loads(sys.argv[1])))))")
-    done = subprocess.run([sys.executable, "-c", code, json.dumps(asdict(size))],
-                          capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise BadInputError("the match at full size ended early (out of memory?): "
-                            f"{done.stderr.strip()[-300:]}")
-    return json.loads(done.stdout)
+    return run_apart(code, [json.dumps(asdict(size))], "the match at full size")
 
 
 def lines(size, found):

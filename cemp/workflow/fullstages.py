@@ -10,8 +10,6 @@ notebooks do with tables. ``python -m cemp.workflow.fullstages --rows 11900000``
 import argparse
 import json
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from importlib import import_module
@@ -24,11 +22,10 @@ import pyarrow.parquet as pq
 
 from cemp.catalogues import read_lamost
 from cemp.constants import N_PIX
-from cemp.errors import BadInputError
 from cemp.indices import pseudo_equivalent_width
 from cemp.paths import ROOT, Paths
 from cemp.vectors import Vectors
-from cemp.workflow.fullsize import KIB
+from cemp.workflow.fullsize import KIB, run_apart
 from cemp.workflow.rates import write_rates
 
 #: Notebooks, and the first of their cells that only asks the network about pixels.
@@ -313,12 +310,7 @@ def measure_apart(stage, root, n):
     """
     code = ("import json, sys; from pathlib import Path; from cemp.workflow import fullstages as f;"
             "print(json.dumps(f.measure_stage(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))))")
-    done = subprocess.run([sys.executable, "-c", code, stage, str(root), str(n)],
-                          capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise BadInputError(f"notebook {stage} at {n:,} rows ended early (out of memory?): "
-                            f"{done.stderr.strip()[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    return run_apart(code, [stage, str(root), str(n)], f"notebook {stage} at {n:,} rows", 2000)
 
 
 def main(arguments=None):
